@@ -1,0 +1,7 @@
+"""``python -m malsori``."""
+
+import sys
+
+from malsori.bin.main import main
+
+sys.exit(main())

@@ -1,0 +1,92 @@
+"""Pronunciations as a filter: text lines in, token lines out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from malsori.text import FrontEnd
+
+SUMMARY = "read lines of text on stdin, write their pronunciation as tokens"
+EPILOG = "example: echo '안녕하세요!' | malsori g2p --lang ko"
+LANGUAGES = {"ko": "ko", "en": "en"}
+"""Language to its default front end."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    add_options(parser)
+    parser.add_argument("--lexicon", help="file of lines word<TAB>pronunciation; they win")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write one line of tokens, with spaces between, for each line of text."""
+    front_end = build(args, args.lexicon)
+    return filter_lines(
+        lambda line: " ".join(token for word in front_end(line) for token in word.tokens),
+        args.keep_going,
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that ``g2p`` and ``normalize`` share."""
+    parser.add_argument(
+        "--lang", choices=tuple(LANGUAGES), default="ko", help="language of the text"
+    )
+    parser.add_argument(
+        "--backend", metavar="NAME", help="text front end (default: the language's)"
+    )
+    parser.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="write an empty line for a line that cannot be read and go on (exit code still 1)",
+    )
+
+
+def build(args: argparse.Namespace, lexicon: str | None = None) -> FrontEnd:
+    """Return the front end that the options ask for.
+
+    Raises:
+        UsageError: It is one for another language.
+    """
+    from dataclasses import replace
+
+    from malsori.core.errors import UsageError
+    from malsori.text import FRONTENDS
+
+    name = args.backend or LANGUAGES[args.lang]
+    entry = FRONTENDS.entry(name)
+    front_end: FrontEnd = entry.build(replace(entry.config(), lexicon=lexicon))
+    if front_end.language != args.lang:
+        raise UsageError(f"--backend {name} reads {front_end.language!r}, not --lang {args.lang}")
+    return front_end
+
+
+def filter_lines(convert: Callable[[str], str], keep_going: bool) -> int:
+    """Convert stdin to stdout line by line and return the exit code.
+
+    Raises:
+        TextError: A line cannot be read and ``keep_going`` is False; the message has its number.
+    """
+    from malsori.core.log import get_logger
+    from malsori.text import TextError
+
+    log = get_logger(__name__)
+    failed = 0
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    for number, raw in enumerate(sys.stdin.buffer, 1):
+        try:
+            line = convert(raw.decode("utf-8").rstrip("\r\n"))
+        except (TextError, UnicodeDecodeError) as error:
+            reason = str(error) if isinstance(error, TextError) else f"not UTF-8: {error}"
+            if not keep_going:
+                raise TextError(f"line {number}: {reason}") from error
+            log.error("line %d: %s", number, reason)
+            failed += 1
+            line = ""
+        print(line, flush=True)
+    return 1 if failed else 0

@@ -1,0 +1,31 @@
+"""Show what is in a packed voice."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "show what is in a packed voice: licences, settings, sizes, hashes"
+EPILOG = "example: malsori inspect voice.malsori.zip"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("pack", type=Path, help="voice.malsori.zip")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print meta data and sizes; every hash is verified on the way."""
+    import yaml
+
+    from malsori.infer.pack import check_meta, read_members
+
+    members = read_members(args.pack)
+    print(
+        yaml.safe_dump(check_meta(args.pack, members), sort_keys=False, allow_unicode=True), end=""
+    )
+    print("sizes:")
+    for name, content in members.items():
+        print(f"  {name}: {len(content)}")
+    print("tokens: " + " ".join(members["tokens.txt"].decode("utf-8").split()))

@@ -1,0 +1,68 @@
+"""Speak a text with a voice."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+SUMMARY = "speak a text with a packed voice or a run"
+EPILOG = (
+    'example: malsori synthesize --model voice.malsori.zip --text "안녕하세요." --out hello.wav'
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--model", required=True, help="voice.malsori.zip, or a run folder")
+    text = parser.add_mutually_exclusive_group(required=True)
+    text.add_argument("--text", help="what to say; '-' reads it from standard input")
+    text.add_argument("--text-file", type=Path, help="UTF-8 file with what to say")
+    parser.add_argument("--out", type=Path, required=True, help="wav file to write")
+    parser.add_argument("--speed", type=float, default=1.0, help="2 is twice as fast (0.25 to 4)")
+    parser.add_argument("--pitch", type=float, default=0.0, help="semitones up or down (-24 to 24)")
+    parser.add_argument("--energy", type=float, default=0.0, help="decibels (-20 to 20)")
+    parser.add_argument("--speaker", help="of a voice with several")
+    parser.add_argument("--language", help="of a voice with several")
+    parser.add_argument("--pause", type=float, default=0.2, help="seconds between sentences (0.2)")
+    parser.add_argument("--seed", type=int, default=1, help="for voices that draw random numbers")
+    parser.add_argument("--timestamps", type=Path, help="JSON with times of words and tokens")
+    parser.add_argument("--checkpoint", default="best", help="of a run folder (best)")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.epilog = EPILOG
+
+
+def run(args: argparse.Namespace) -> None:
+    """Speak."""
+    from malsori.core.errors import MalsoriError
+
+    if args.text_file is not None:
+        try:
+            text = args.text_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MalsoriError(
+                f"{args.text_file}: cannot be read as UTF-8 text: {error}"
+            ) from error
+    else:
+        text = sys.stdin.read() if args.text == "-" else args.text
+    import torch
+
+    from malsori.core.files import write_json
+    from malsori.dsp import audio
+    from malsori.infer.synthesizer import Synthesizer
+
+    torch.manual_seed(args.seed)
+    voice = Synthesizer.from_pretrained(args.model, args.device, args.checkpoint)
+    spoken = voice(
+        text,
+        speed=args.speed,
+        pitch=args.pitch,
+        energy=args.energy,
+        speaker=args.speaker,
+        language=args.language,
+        pause=args.pause,
+    )
+    audio.write(args.out, spoken.audio, spoken.sample_rate)
+    if args.timestamps is not None:
+        write_json(args.timestamps, spoken.timestamps())
+    print(f"{args.out}: {spoken.seconds:.2f} s")

@@ -1,0 +1,36 @@
+"""Optional parts: what each needs and how it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """One optional part of the toolkit."""
+
+    name: str
+    purpose: str
+    modules: tuple[str, ...]
+    """Import names that it needs."""
+    install: str
+    """The command that installs it."""
+
+
+EXTRAS = {
+    extra.name: extra
+    for extra in (
+        Extra(
+            name="ko",
+            purpose="text front end g2pk",
+            modules=("g2pk", "mecab", "nltk", "jamo"),
+            install="tools/installers/install_g2pk.sh",
+        ),
+    )
+}
+
+
+def missing(extra: Extra) -> list[str]:
+    """Return the modules of an extra that cannot be found, without importing any."""
+    return [name for name in extra.modules if importlib.util.find_spec(name) is None]

@@ -1,0 +1,1 @@
+"""Data dirs, how they are made and checked, datasets, batching and statistics."""

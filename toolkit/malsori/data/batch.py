@@ -1,0 +1,93 @@
+"""One batch of padded utterances.
+
+Axes: B utterances, N tokens, T frames, S samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utterance:
+    """One utterance as the dataset gives it."""
+
+    id: str
+    tokens: NDArray[np.int64]
+    """(N,)."""
+    wav: NDArray[np.float32]
+    """(S,), full scale 1."""
+    log_f0: NDArray[np.float32]
+    """Natural logarithm of continuous F0 in Hz, (T,) with T = S // hop + 1."""
+    speaker: int
+    language: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Padded utterances. Lengths also stay on the CPU, so that no step waits for the device."""
+
+    ids: tuple[str, ...]
+    tokens: Tensor
+    """(B, N), 0 at padding."""
+    token_lengths: Tensor
+    """(B,)."""
+    wav: Tensor
+    """(B, S), 0 at padding."""
+    wav_lengths: Tensor
+    """(B,)."""
+    log_f0: Tensor
+    """(B, T); padded with each utterance's last value."""
+    speaker: Tensor
+    """(B,)."""
+    language: Tensor
+    """(B,)."""
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``, copied without waiting where the memory is pinned."""
+        moved = {
+            field.name: value.to(device, non_blocking=True)
+            for field in dataclasses.fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return dataclasses.replace(self, **moved)
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in page-locked memory."""
+        pinned = {
+            field.name: value.pin_memory()
+            for field in dataclasses.fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        return dataclasses.replace(self, **pinned)
+
+
+def collate(utterances: Sequence[Utterance]) -> Batch:
+    """Return the utterances padded to the longest."""
+    return Batch(
+        ids=tuple(utterance.id for utterance in utterances),
+        tokens=_pad([u.tokens for u in utterances]),
+        token_lengths=torch.tensor([len(u.tokens) for u in utterances]),
+        wav=_pad([u.wav for u in utterances]),
+        wav_lengths=torch.tensor([len(u.wav) for u in utterances]),
+        log_f0=_pad([u.log_f0 for u in utterances], edge=True),
+        speaker=torch.tensor([u.speaker for u in utterances]),
+        language=torch.tensor([u.language for u in utterances]),
+    )
+
+
+def _pad(arrays: Sequence[NDArray[np.generic]], edge: bool = False) -> Tensor:
+    longest = max(map(len, arrays))
+    padded = np.zeros((len(arrays), longest), dtype=arrays[0].dtype)
+    for row, array in zip(padded, arrays, strict=True):
+        row[: len(array)] = array
+        if edge:
+            row[len(array) :] = array[-1]
+    return torch.from_numpy(padded)

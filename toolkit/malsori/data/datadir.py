@@ -1,0 +1,181 @@
+"""A data dir: which utterances there are, what is said in them, by whom, and where the audio is.
+
+The files are Kaldi's: ``text``, ``wav.scp``, ``utt2spk``, ``spk2utt``, ``utt2dur``, and where
+they are wanted ``segments`` and ``utt2lang``. Paths in ``wav.scp`` are absolute, or relative to
+the folder in which the command runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from malsori.core.errors import MalsoriError
+from malsori.data.table import Table
+from malsori.dsp import audio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COMPARED_ROWS = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AudioSource:
+    """Where the sound of one utterance is."""
+
+    path: str
+    """Audio file, or ``archive.ark:offset``."""
+    start: float = 0.0
+    """Where the utterance begins in it, in seconds."""
+    end: float | None = None
+    """Where the utterance ends in it, in seconds; None for the end of the file."""
+
+
+class DataDir:
+    """The utterances of a data dir, numbered in the order of their keys.
+
+    Opening compares the number of rows of all files and the keys of up to 100 rows; each access
+    compares the key of its row, so that files which do not belong together are never mixed
+    silently. ``malsori data check`` compares everything.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        MalsoriError: A file is missing or empty, or the files hold different utterances.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise MalsoriError(f"{self.path}: no such data dir: run stage 1 of the recipe")
+        self._text = Table(self.path / "text")
+        self._speaker = Table(self.path / "utt2spk")
+        self._duration = Table(self.path / "utt2dur")
+        self._recording = Table(self.path / "wav.scp")
+        self._segment = self._optional("segments")
+        self._language = self._optional("utt2lang")
+        self._speakers = Table(self.path / "spk2utt")
+        tables = [self._speaker, self._duration, self._segment or self._recording]
+        for table in [*tables, *filter(None, [self._language])]:
+            self._compare(table)
+        self._seconds: NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])  # type: ignore[misc]
+
+    def key(self, i: int) -> str:
+        """Return the id of utterance ``i``, 0 ≤ i < len."""
+        return self._text.key(i)
+
+    def find(self, key: str) -> int | None:
+        """Return the number of the utterance with this id, None if there is none."""
+        return self._text.find(key)
+
+    def text(self, i: int) -> str:
+        """Return what is said in utterance ``i``."""
+        return self._text.value(i)
+
+    def speaker(self, i: int) -> str:
+        """Return the speaker's id of utterance ``i``."""
+        return self._value(self._speaker, i)
+
+    def language(self, i: int) -> str | None:
+        """Return the language of utterance ``i``, None where the data dir has no ``utt2lang``."""
+        return None if self._language is None else self._value(self._language, i)
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """Duration of every utterance in seconds, (utterances,)."""
+        if self._seconds is None:
+            self._seconds = self._duration.floats()
+        return self._seconds
+
+    def source(self, i: int) -> AudioSource:
+        """Return where the audio of utterance ``i`` is.
+
+        Raises:
+            MalsoriError: The row of ``segments`` is no segment, its recording is not in
+                ``wav.scp``, or the audio is a shell pipe.
+        """
+        if self._segment is None:
+            return AudioSource(path=self._plain(self._value(self._recording, i), i))
+        fields = self._value(self._segment, i).split()
+        try:
+            recording, start, end = fields[0], float(fields[1]), float(fields[2])
+        except (IndexError, ValueError):
+            raise MalsoriError(
+                f"{self._segment.path}:{i + 1}: expected 'utterance recording start end'"
+            ) from None
+        row: int | None = i if self._recording.has_key(i, recording) else None
+        if row is None:
+            row = self._recording.find(recording)
+        if row is None:
+            raise MalsoriError(
+                f"{self._segment.path}:{i + 1}: recording {recording!r} is not in wav.scp"
+            )
+        return AudioSource(path=self._plain(self._recording.value(row), row), start=start, end=end)
+
+    def wav(self, i: int, sample_rate: int) -> NDArray[np.float32]:
+        """Return the waveform of utterance ``i`` at this sample rate, float32 (S,).
+
+        Raises:
+            AudioError: The audio cannot be read.
+        """
+        source = self.source(i)
+        return audio.read(source.path, sample_rate, source.start, source.end)[0]
+
+    def speakers(self) -> list[str]:
+        """Return the ids of all speakers, sorted."""
+        return sorted({self._speakers.key(i) for i in range(len(self._speakers))})
+
+    def languages(self) -> list[str]:
+        """Return all languages, sorted; none where the data dir has no ``utt2lang``."""
+        return [] if self._language is None else sorted({v for _, v in self._language.items()})
+
+    def _optional(self, name: str) -> Table | None:
+        path = self.path / name
+        return Table(path) if path.exists() else None
+
+    def _value(self, table: Table, i: int) -> str:
+        """Return the value of row ``i`` after a look at its key."""
+        key = self._text.key(i)
+        if not table.has_key(i, key):
+            raise self._mismatch(table, i)
+        return table.value(i)
+
+    def _compare(self, table: Table) -> None:
+        """Raise unless the table has as many rows as ``text``, and the same keys in a sample."""
+        if len(table) != len(self._text):
+            raise MalsoriError(
+                f"{table.path}: {len(table)} utterances where text has {len(self._text)}: "
+                f"'malsori data check {self.path}' shows which"
+            )
+        last = len(table) - 1
+        for i in np.unique(np.linspace(0, last, min(COMPARED_ROWS, len(table)), dtype=np.int64)):
+            if not table.has_key(int(i), self._text.key(int(i))):
+                raise self._mismatch(table, int(i))
+
+    def _mismatch(self, table: Table, i: int) -> MalsoriError:
+        return MalsoriError(
+            f"{table.path}:{i + 1}: {table.key(i)!r} where text has {self._text.key(i)!r}: "
+            f"'malsori data check {self.path}' shows all differences"
+        )
+
+    def _plain(self, path: str, row: int) -> str:
+        if path.endswith("|"):
+            raise MalsoriError(
+                f"{self._recording.path}:{row + 1}: a shell pipe: malsori runs no commands out of "
+                "data; write the command's output into files and name those"
+            )
+        return path

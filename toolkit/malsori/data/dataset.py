@@ -1,0 +1,193 @@
+"""Utterances to train on: tokens of stage 2, F0 of stage 3, audio read when it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from malsori.core.config import Seconds
+from malsori.core.errors import ConfigError, MalsoriError
+from malsori.data.audio_cache import AudioCache
+from malsori.data.batch import Utterance
+from malsori.data.datadir import DataDir
+from malsori.data.stats import load_f0
+from malsori.data.table import Table
+from malsori.dsp.audio_config import AudioConfig
+from malsori.dsp.f0 import log_f0
+from malsori.text.tokens import TokenList
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the data is and how it is read."""
+
+    train: str = "data/train"
+    """Data dir to train on."""
+    dev: str = "data/dev"
+    """Data dir to validate on."""
+    tokens: str = "data/tokens"
+    """Output folder of stage 2."""
+    stats: str = "data/stats"
+    """Output folder of stage 3."""
+    batch: Seconds = 60.0
+    """Audio in a batch with its padding, for each process: 60 s, 3 min."""
+    cache: Literal["none", "ram", "disk"] = "none"
+    """Keep decoded audio (16 bit): 1 hour at 24 kHz takes 173 MB. disk keeps it under stats."""
+    workers: int = 2
+    """Processes that read audio beside the training one; 0 reads in the training process."""
+
+    def __post_init__(self) -> None:
+        if self.batch <= 0:
+            raise ConfigError(f"batch: must be above 0 seconds, got {self.batch}")
+        if self.workers < 0:
+            raise ConfigError(f"workers: must be 0 or more, got {self.workers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """Speakers and languages of the training set; their place in the list is their index."""
+
+    speakers: tuple[str, ...]
+    languages: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: DataDir) -> Names:
+        """Return the names that occur in a data dir."""
+        return cls(speakers=tuple(data.speakers()), languages=tuple(data.languages()) or ("",))
+
+
+class SpeechDataset:
+    """The utterances of one set that passed stages 1 to 3, read one at a time.
+
+    Args:
+        folder: Data dir.
+        config: Its ``tokens`` and ``stats`` folders and the cache.
+        audio: Sample rate and hop.
+        tokens: Token list of the model.
+        names: Speakers and languages of the model.
+        unvoiced_log_f0: Stands in for the contour of an utterance without a voiced frame.
+
+    Raises:
+        MalsoriError: A stage has not been run, or for other data.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        config: DataConfig,
+        audio: AudioConfig,
+        tokens: TokenList,
+        names: Names,
+        unvoiced_log_f0: float,
+    ) -> None:
+        name = Path(folder).name
+        self.audio = audio
+        self.token_list = tokens
+        self.unvoiced_log_f0 = unvoiced_log_f0
+        self.data = DataDir(folder)
+        self.tokens = _stage_table(Path(config.tokens) / f"{name}.tokens", 2, "tokens")
+        self.f0 = _stage_table(Path(config.stats) / f"{name}.f0.scp", 3, "stats")
+        self._rows = _matching_rows(self.f0, self.data)
+        self._token_rows = _matching_rows(self.f0, self.tokens)
+        self._speakers = {speaker: i for i, speaker in enumerate(names.speakers)}
+        self._languages = {language: i for i, language in enumerate(names.languages)}
+        self.seconds: NDArray[np.float64] = self.data.seconds[self._rows]
+        self._cache = self._open_cache(config, name)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, i: int) -> Utterance:
+        """Return utterance ``i``.
+
+        Raises:
+            MalsoriError: Its audio, tokens or F0 cannot be read, or its speaker is unknown.
+        """
+        row = int(self._rows[i])
+        key = self.data.key(row)
+        wav = self._wav(i, row)
+        frames = self.audio.frames(len(wav))
+        contour = log_f0(load_f0(self.f0, i))
+        if contour is None:
+            contour = np.full(frames, self.unvoiced_log_f0, dtype=np.float32)
+        speaker, language = self.data.speaker(row), self.data.language(row) or ""
+        return Utterance(
+            id=key,
+            tokens=np.array(self.token_list.encode(self.token_text(i).split()), dtype=np.int64),
+            wav=wav,
+            log_f0=_fit(contour, frames),
+            speaker=_index(self._speakers, speaker, f"{self.data.path}: {key}: speaker"),
+            language=_index(self._languages, language, f"{self.data.path}: {key}: language"),
+        )
+
+    def key(self, i: int) -> str:
+        """Return the id of utterance ``i``."""
+        return self.data.key(int(self._rows[i]))
+
+    def token_text(self, i: int) -> str:
+        """Return the tokens of utterance ``i`` as they stand in the file."""
+        return self.tokens.value(int(self._token_rows[i]))
+
+    def _wav(self, i: int, row: int) -> NDArray[np.float32]:
+        rate = self.audio.sample_rate
+        if self._cache is None:
+            return self.data.wav(row, rate)
+        return self._cache.get(i, lambda: self.data.wav(row, rate))
+
+    def _open_cache(self, config: DataConfig, name: str) -> AudioCache | None:
+        if config.cache == "none":
+            return None
+        samples = np.ceil(self.seconds * self.audio.sample_rate).astype(np.int64)
+        path = None
+        if config.cache == "disk":
+            print_of = hashlib.sha256((self.data.path / "text").read_bytes())
+            print_of.update(f"{self.audio.sample_rate} {len(self)}".encode())
+            print_of.update(samples.tobytes())
+            path = Path(config.stats) / "cache" / f"{name}-{print_of.hexdigest()[:16]}.pcm"
+        return AudioCache(samples, path)
+
+
+def _stage_table(path: Path, stage: int, command: str) -> Table:
+    if not path.exists():
+        raise MalsoriError(f"{path}: not there; run stage {stage} ('malsori {command}') first")
+    return Table(path)
+
+
+def _matching_rows(wanted: Table, among: DataDir | Table) -> NDArray[np.int64]:
+    """Return the row in ``among`` of each key of ``wanted``; both are sorted.
+
+    Raises:
+        MalsoriError: A key is missing there.
+    """
+    if len(wanted) == len(among):
+        same = all(wanted.has_key(i, among.key(i)) for i in (0, len(wanted) // 2, len(wanted) - 1))
+        if same:
+            return np.arange(len(wanted))
+    rows = np.empty(len(wanted), dtype=np.int64)
+    for i in range(len(wanted)):
+        row = among.find(wanted.key(i))
+        if row is None:
+            raise MalsoriError(
+                f"{wanted.path}:{i + 1}: {wanted.key(i)!r} is not in {among.path}; "
+                "the data changed: run stages 2 and 3 again"
+            )
+        rows[i] = row
+    return rows
+
+
+def _fit(contour: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Return the contour cut, or continued with its last value, to ``frames``."""
+    contour = contour[:frames]
+    return np.pad(contour, (0, frames - len(contour)), mode="edge")
+
+
+def _index(indices: dict[str, int], name: str, where: str) -> int:
+    try:
+        return indices[name]
+    except KeyError:
+        raise MalsoriError(f"{where} {name!r} is not in the training set") from None

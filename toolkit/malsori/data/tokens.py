@@ -1,0 +1,184 @@
+"""Stage 2: the texts of data dirs become tokens, and the list of all tokens is written.
+
+The output folder holds ``tokens.txt``, ``tokenizer.yaml``, one ``SET.tokens`` per data dir
+("utterance token token …", in the order of its ``text``), ``rejected.tsv``
+("utterance<TAB>reason"), and with them what the tokenizer needs: ``bpe.model``, ``lexicon.tsv``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from malsori.core.config import to_yaml
+from malsori.core.errors import MalsoriError
+from malsori.core.files import atomic_folder, write_text
+from malsori.core.log import get_logger, progress
+from malsori.data.table import Table
+from malsori.text.frontend import TextError
+from malsori.text.pieces import train_pieces
+from malsori.text.tokenizer import (
+    BPE_FILE,
+    LEXICON_FILE,
+    TOKENIZER_FILE,
+    TOKENS_FILE,
+    Tokenizer,
+    TokenizerConfig,
+)
+from malsori.text.tokens import TokenList
+
+SHOWN_REASONS = 3
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """An utterance that is left out."""
+
+    utterance: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSet:
+    """What became of one data dir."""
+
+    name: str
+    utterances: int
+    """How many were written."""
+    tokens: int
+    """How many tokens they have together."""
+    rejected: tuple[Rejection, ...]
+
+
+def make_tokens(
+    data: Sequence[Path], out: Path, config: TokenizerConfig, max_rejected: float = 0.05
+) -> list[TokenSet]:
+    """Write the token folder of some data dirs, whole or not at all, and return what was done.
+
+    Args:
+        data: Data dirs; their folder names are the sets' names. The first is the training set:
+            pieces are trained on it, and with characters its texts decide which ones there are.
+        out: Folder to write; what was there before is replaced.
+        config: How text becomes tokens; for type ``bpe`` the model is trained here.
+        max_rejected: Largest share of a set that may be left out, 0 to 1.
+
+    Raises:
+        MalsoriError: A data dir has no texts, two have one name, or more than ``max_rejected`` of
+            a set cannot be read.
+    """
+    names = [_name(folder) for folder in data]
+    for name in names:
+        if names.count(name) > 1:
+            raise MalsoriError(f"two data dirs are called {name!r}: sets need different names")
+    tables = [Table(folder / "text") for folder in data]
+    with atomic_folder(out) as folder:
+        config = _with_files(config, tables[0], folder)
+        tokenizer = Tokenizer(config, folder)
+        symbols = tokenizer.inventory
+        done = []
+        for name, table in zip(names, tables, strict=True):
+            found = _write_set(name, table, tokenizer, symbols, folder)
+            if symbols is None:
+                symbols = _symbols(folder / f"{name}.tokens")
+            _check_share(found, table.path, max_rejected)
+            done.append(found)
+        TokenList.of(symbols or ()).save(folder / TOKENS_FILE)
+        write_text(folder / TOKENIZER_FILE, to_yaml(config))
+        rows = [
+            f"{rejection.utterance}\t{rejection.reason}\n"
+            for token_set in done
+            for rejection in token_set.rejected
+        ]
+        write_text(folder / "rejected.tsv", "".join(rows))
+    return done
+
+
+def _name(folder: Path) -> str:
+    return folder.name or folder.resolve().name
+
+
+def _with_files(config: TokenizerConfig, train: Table, folder: Path) -> TokenizerConfig:
+    """Put the lexicon and the piece model into the folder and return the settings that say so."""
+    if config.lexicon is not None:
+        Tokenizer(config)  # before anything is written: a wrong lexicon is named by its own path
+        shutil.copyfile(config.lexicon, folder / LEXICON_FILE)
+        config = replace(config, lexicon=LEXICON_FILE)
+    if config.type == "bpe":
+        normalizer = Tokenizer(replace(config, type="char", bpe_model=None))
+        model, pieces = train_pieces(_readable(train, normalizer), config.vocabulary)
+        if pieces != config.vocabulary:
+            log.warning(
+                "%s: %d pieces instead of the %d asked for fit this text",
+                train.path,
+                pieces,
+                config.vocabulary,
+            )
+        (folder / BPE_FILE).write_bytes(model)
+        config = replace(config, bpe_model=BPE_FILE, vocabulary=pieces)
+    return config
+
+
+def _readable(table: Table, normalizer: Tokenizer) -> Iterator[str]:
+    """Yield the normalised texts, without those that cannot be read."""
+    for _, text in table.items():
+        try:
+            yield normalizer.normalize(text)
+        except TextError:
+            continue
+
+
+def _write_set(
+    name: str, table: Table, tokenizer: Tokenizer, symbols: Sequence[str] | None, folder: Path
+) -> TokenSet:
+    """Write ``NAME.tokens``; ``symbols`` are all that may appear, None for any."""
+    allowed = None if symbols is None else frozenset(symbols)
+    rejected: list[Rejection] = []
+    utterances = total = 0
+    with open(folder / f"{name}.tokens", "w", encoding="utf-8", newline="\n") as file:
+        for key, text in progress(table.items(), len(table), f"tokens of {name}"):
+            try:
+                tokens = _tokens(text, tokenizer, allowed)
+            except TextError as error:
+                reason = " ".join(str(error).split())
+                rejected.append(Rejection(utterance=key, reason=reason))
+                continue
+            file.write(f"{key} {' '.join(tokens)}\n")
+            utterances += 1
+            total += len(tokens)
+    log.info("%s: %d utterances, %d tokens, %d rejected", name, utterances, total, len(rejected))
+    return TokenSet(name=name, utterances=utterances, tokens=total, rejected=tuple(rejected))
+
+
+def _tokens(text: str, tokenizer: Tokenizer, allowed: frozenset[str] | None) -> list[str]:
+    if not text.strip():
+        raise TextError("empty text")
+    tokens = tokenizer.tokens(text)
+    if not any(character.isalnum() for token in tokens for character in token):
+        raise TextError(f"no word in {text!r}")
+    if allowed is not None:
+        for token in tokens:
+            if token not in allowed:
+                raise TextError(f"token {token!r} is not in the training set: {text!r}")
+    return tokens
+
+
+def _symbols(path: Path) -> tuple[str, ...]:
+    """Return the tokens of a written set, sorted."""
+    return tuple(sorted({token for _, value in Table(path).items() for token in value.split()}))
+
+
+def _check_share(done: TokenSet, path: Path, max_rejected: float) -> None:
+    count = len(done.rejected)
+    all_utterances = done.utterances + count
+    reasons = "; ".join(f"{r.utterance}: {r.reason}" for r in done.rejected[:SHOWN_REASONS])
+    if count > max_rejected * all_utterances or not done.utterances:
+        raise MalsoriError(
+            f"{path}: {count} of {all_utterances} texts cannot be read, more than "
+            f"{max_rejected:.0%} (--max-rejected); the first: {reasons}"
+        )
+    if count:
+        log.warning("%s: %d rejected, the first: %s", path, count, reasons)

@@ -1,0 +1,1 @@
+"""Waveforms and what is computed from them: audio files, silence, mel spectrograms, F0."""

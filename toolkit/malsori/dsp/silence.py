@@ -1,0 +1,56 @@
+"""Where the speech in a recording begins and ends, by its energy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from malsori.dsp.audio import AudioError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WINDOW_SECONDS = 0.025
+HOP_SECONDS = 0.005
+SILENT_PEAK_DB = -60.0  # of full scale; no recording of a voice is as faint as this
+
+
+def speech_bounds(
+    wav: NDArray[np.float32],
+    sample_rate: int,
+    *,
+    threshold_db: float = 30.0,
+    pad_seconds: float = 0.05,
+) -> tuple[float, float]:
+    """Return where the speech begins and ends, in seconds.
+
+    The level is the root mean square of windows of 25 ms every 5 ms, without the waveform's
+    mean; what lies before the first and after the last window within ``threshold_db`` of the
+    loudest one is silence. Pauses inside are kept.
+
+    Args:
+        wav: Waveform, (S,).
+        sample_rate: Samples a second.
+        threshold_db: How far below the loudest window speech may lie, in dB, above 0.
+        pad_seconds: Silence kept at both ends where there is as much, in seconds.
+
+    Raises:
+        AudioError: There are no samples, or no sample passes -60 dB of full scale.
+    """
+    if threshold_db <= 0 or pad_seconds < 0:
+        raise ValueError(f"threshold {threshold_db} dB or pad {pad_seconds} s is negative")
+    centred = np.asarray(wav, dtype=np.float64)
+    if len(centred):
+        centred = centred - centred.mean()
+    if not len(centred) or np.abs(centred).max() < 10 ** (SILENT_PEAK_DB / 20):
+        raise AudioError("", f"silent: no sample passes {SILENT_PEAK_DB:g} dB of full scale")
+    window = min(max(round(WINDOW_SECONDS * sample_rate), 1), len(centred))
+    hop = max(round(HOP_SECONDS * sample_rate), 1)
+    starts = np.arange(0, len(centred) - window + hop, hop).clip(max=len(centred) - window)
+    summed = np.concatenate([[0.0], np.cumsum(centred**2)])
+    power = summed[starts + window] - summed[starts]
+    loud = np.flatnonzero(power >= power.max() * 10 ** (-threshold_db / 10))
+    begin = starts[loud[0]] / sample_rate - pad_seconds
+    end = (starts[loud[-1]] + window) / sample_rate + pad_seconds
+    return max(float(begin), 0.0), min(float(end), len(centred) / sample_rate)

@@ -1,0 +1,1 @@
+"""Speaking: voices from run folders and packs, synthesis, decoding of whole sets."""

@@ -1,0 +1,227 @@
+"""Stage 5: speak the texts of a data dir."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from malsori.core.errors import MalsoriError
+from malsori.core.files import write_json, write_text
+from malsori.core.log import get_logger, progress
+from malsori.core.record import run_record
+from malsori.data.datadir import DataDir
+from malsori.dsp import audio
+from malsori.dsp.f0 import extract_f0, log_f0
+from malsori.infer.synthesizer import Spoken, Synthesizer
+from malsori.infer.voice import Voice
+from malsori.models.voice import Conditions, Prosody
+from malsori.modules.features import FeatureExtractor
+from malsori.text.frontend import TextError, Word
+
+log = get_logger(__name__)
+
+GUESSED_TOKEN_SECONDS = 0.1
+"""For forming batches, before durations are known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One text of the set."""
+
+    row: int
+    key: str
+    words: list[Word]
+    count: int
+    """Tokens."""
+
+
+def decode(
+    voice: Voice, data: DataDir, out: Path, batch_seconds: float = 60.0, forced: bool = False
+) -> None:
+    """Write speech for every text of a data dir.
+
+    Makes ``wav/``, ``durations``, ``tokens``, ``timestamps.json``, ``rtf.json`` and, for texts that
+    cannot be read, ``rejected.tsv``. Texts of similar length are spoken together.
+
+    Args:
+        voice: Who speaks.
+        data: What is spoken.
+        out: Folder to write into.
+        batch_seconds: Audio spoken at a time, estimated.
+        forced: Take durations, pitch and energy from the recordings (teacher forcing).
+
+    Raises:
+        MalsoriError: No text can be read, or a file cannot be written.
+    """
+    synthesizer = Synthesizer(voice)
+    lines, rejected = _read(voice, data)
+    lines_by_length = sorted(lines, key=lambda line: (-line.count, line.key))
+    batches = list(_batches(lines_by_length, batch_seconds))
+    spoken: dict[str, Spoken] = {}
+    timer = _Timer(voice.device)
+    for batch in progress(batches, len(batches), f"speak {data.path.name}"):
+        with timer:
+            results = _speak(synthesizer, data, batch, forced)
+        for line, result in zip(batch, results, strict=True):
+            spoken[line.key] = result
+            audio.write(out / "wav" / f"{line.key}.wav", result.audio, result.sample_rate)
+    _remove_stale(out / "wav", spoken)
+    ordered = [(line.key, spoken[line.key]) for line in lines]
+    _write_rows(
+        out / "durations", ((k, " ".join(map(str, s.durations.tolist()))) for k, s in ordered)
+    )
+    _write_rows(out / "tokens", ((k, " ".join(s.tokens)) for k, s in ordered))
+    write_json(out / "timestamps.json", {key: result.timestamps() for key, result in ordered})
+    write_text(out / "rejected.tsv", "".join(f"{key}\t{why}\n" for key, why in rejected))
+    length = sum(result.seconds for result in spoken.values())
+    write_json(out / "rtf.json", _speed(timer.seconds, length, len(spoken), voice))
+    log.info(
+        "%s: %d utterances, %.1f s of speech in %.1f s (real-time factor %.3f)",
+        out,
+        len(spoken),
+        length,
+        timer.seconds,
+        timer.seconds / max(length, 1e-9),
+    )
+
+
+class _Timer:
+    """Adds up the time inside its blocks, waiting for the device at their ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.seconds, self._start = device, 0.0, 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *error: object) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - self._start
+
+
+def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]]]:
+    lines, rejected = [], []
+    for row in range(len(data)):
+        key = data.key(row)
+        try:
+            words = voice.tokenizer.words(data.text(row))
+            count = len(voice.tokens.encode([t for word in words for t in word.tokens]))
+            if count == 0:
+                raise TextError(f"no word to speak in {data.text(row)!r}")
+            lines.append(Line(row=row, key=key, words=words, count=count))
+        except TextError as error:
+            log.warning("%s: left out: %s", key, error)
+            rejected.append((key, str(error)))
+    if not lines:
+        raise MalsoriError(
+            f"{data.path}: none of its {len(data)} texts can be read; the first: {rejected[0][1]}"
+        )
+    return lines, rejected
+
+
+def _batches(lines: Sequence[Line], batch_seconds: float) -> Iterator[list[Line]]:
+    batch: list[Line] = []
+    for line in lines:  # the longest first: it decides about the batch's padding
+        if batch and batch[0].count * (len(batch) + 1) * GUESSED_TOKEN_SECONDS > batch_seconds:
+            yield batch
+            batch = []
+        batch.append(line)
+    yield batch
+
+
+def _speak(
+    synthesizer: Synthesizer, data: DataDir, batch: list[Line], forced: bool
+) -> list[Spoken]:
+    voice = synthesizer.voice
+    lengths = torch.tensor([line.count for line in batch])
+    tokens = torch.zeros(len(batch), int(lengths.max()), dtype=torch.long)
+    for row, line in zip(tokens, batch, strict=True):
+        row[: line.count] = torch.tensor(
+            voice.tokens.encode([t for word in line.words for t in word.tokens])
+        )
+    speakers = [_index(voice, "speaker", data.speaker(line.row)) for line in batch]
+    languages = [_index(voice, "language", data.language(line.row)) for line in batch]
+    device = voice.device
+    conditions = Conditions(
+        speaker=torch.tensor(speakers, device=device),
+        language=torch.tensor(languages, device=device),
+    )
+    with torch.inference_mode():
+        tokens, lengths = tokens.to(device), lengths.to(device)
+        prosody = _recorded(voice, data, batch, tokens, lengths, conditions) if forced else None
+        speech = voice.model.synthesize(tokens, lengths, conditions, prosody=prosody)
+    return [synthesizer.spoken(line.words, speech, i) for i, line in enumerate(batch)]
+
+
+def _index(voice: Voice, kind: str, name: str | None) -> int:
+    """Return the index of a name, or 0 where the voice has only one, whatever it is called."""
+    names = voice.speakers if kind == "speaker" else voice.languages
+    return voice.index(kind, name) if len(names) > 1 else 0
+
+
+def _recorded(
+    voice: Voice,
+    data: DataDir,
+    batch: list[Line],
+    tokens: Tensor,
+    lengths: Tensor,
+    conditions: Conditions,
+) -> Prosody:
+    """Return the prosody of the batch's recordings."""
+    rate, hop = voice.audio.sample_rate, voice.audio.hop
+    wavs = [data.wav(line.row, rate) for line in batch]
+    wav = torch.zeros(len(wavs), max(map(len, wavs)))
+    contours = torch.full((len(wavs), wav.shape[1] // hop + 1), voice.statistics.pitch_mean)
+    for i, samples in enumerate(wavs):
+        wav[i, : len(samples)] = torch.from_numpy(samples)
+        contour = log_f0(
+            extract_f0(samples, rate, hop, voice.audio.f0_low_hz, voice.audio.f0_high_hz)
+        )
+        if contour is not None:
+            contours[i, : len(contour)] = torch.from_numpy(contour)
+    extractor = FeatureExtractor(voice.audio, voice.statistics).to(voice.device)
+    wav_lengths = torch.tensor([len(samples) for samples in wavs], device=voice.device)
+    features = extractor(wav.to(voice.device), wav_lengths, contours.to(voice.device))
+    short = (features.mel_lengths < lengths).nonzero()
+    if len(short):
+        raise MalsoriError(f"{batch[int(short[0])].key}: fewer frames than tokens; leave it out")
+    prosody, _ = voice.model.analyse(
+        tokens,
+        lengths,
+        features.mel,
+        features.mel_lengths,
+        features.pitch,
+        features.energy,
+        conditions,
+    )
+    return prosody
+
+
+def _speed(seconds: float, length: float, count: int, voice: Voice) -> dict[str, Any]:
+    return {
+        "real_time_factor": seconds / max(length, 1e-9),
+        "seconds": seconds,
+        "audio_seconds": length,
+        "utterances": count,
+        "device": str(voice.device),
+        "threads": torch.get_num_threads(),
+        **run_record(),
+    }
+
+
+def _remove_stale(folder: Path, spoken: dict[str, Spoken]) -> None:
+    """Delete audio of an earlier run whose texts are gone."""
+    for path in folder.glob("*.wav"):
+        if path.stem not in spoken:
+            path.unlink()
+
+
+def _write_rows(path: Path, rows: Iterable[tuple[str, str]]) -> None:
+    write_text(path, "".join(f"{key} {value}\n" for key, value in rows))

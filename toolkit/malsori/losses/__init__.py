@@ -1,0 +1,27 @@
+"""Scalars to minimise: what a model's output is held against, and how waveforms are compared."""
+
+from malsori.core.registry import Registry
+
+LOSSES = Registry(
+    "loss",
+    {
+        "duration": "malsori.losses.variance:DURATION",
+        "pitch": "malsori.losses.variance:PITCH",
+        "energy": "malsori.losses.variance:ENERGY",
+        "forward_sum": "malsori.losses.alignment:FORWARD_SUM",
+        "binarisation": "malsori.losses.alignment:BINARISATION",
+    },
+)
+"""Losses of a model's own output, called as ``loss(output)``; the model lists those it feeds."""
+
+RECONSTRUCTIONS = Registry("reconstruction loss", {"mel": "malsori.losses.reconstruction:MEL"})
+"""Distances of a generated waveform from the recorded one, called as ``loss(fake, real)``."""
+
+ADVERSARIAL = Registry(
+    "adversarial loss",
+    {
+        "least_squares": "malsori.losses.adversarial:LEAST_SQUARES",
+        "hinge": "malsori.losses.adversarial:HINGE",
+    },
+)
+"""The two sides of the game between generator and discriminators."""

@@ -1,0 +1,141 @@
+"""What every model that speaks shares: what it is built for, how it is asked, what it returns.
+
+Axes: B utterances, N tokens, T frames, S samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from malsori.dsp.audio_config import AudioConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoiceContext:
+    """What the data and the audio settings decide about a model; derived, never typed."""
+
+    audio: AudioConfig
+    """Sample rate, hop and mel bands."""
+    tokens: int
+    """Symbols in the token list; id 0 is padding."""
+    speakers: int = 1
+    """Different speakers in the training set."""
+    languages: int = 1
+    """Different languages in the training set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Whose voice, which language, which style; what the model was not trained for stays None."""
+
+    speaker: Tensor | None = None
+    """Index of the speaker, (B,)."""
+    language: Tensor | None = None
+    """Index of the language, (B,)."""
+    embedding: Tensor | None = None
+    """External speaker embedding, (B, E)."""
+    style_mel: Tensor | None = None
+    """Normalised mel of a reference recording for the style, (B, T, M)."""
+    style_mel_lengths: Tensor | None = None
+    """(B,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controls:
+    """How the predictions are changed before speaking; numbers, or tensors (B, 1) or (B, N)."""
+
+    speed: float | Tensor = 1.0
+    """2 is twice as fast."""
+    pitch_shift: float | Tensor = 0.0
+    """Added to normalised log-F0."""
+    energy_scale: float | Tensor = 1.0
+    """Multiplies normalised energy, before the shift."""
+    energy_shift: float | Tensor = 0.0
+    """Added to normalised energy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prosody:
+    """Given durations, pitch and energy, in place of predicted ones (teacher forcing)."""
+
+    durations: Tensor
+    """Frames per token, (B, N) int64."""
+    pitch: Tensor
+    """Normalised log-F0 per token, (B, N)."""
+    energy: Tensor
+    """Normalised energy per token, (B, N)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """What a model says."""
+
+    wav: Tensor
+    """(B, S), full scale 1; zero behind an utterance's end."""
+    wav_lengths: Tensor
+    """(B,)."""
+    prosody: Prosody
+    """What was spoken: predicted and changed, or given."""
+
+
+class VoiceOutput(Protocol):
+    """What a model returns in training: generated segments, and what its own losses read."""
+
+    fake: Tensor
+    """Generated segments, (B, 1, segment · hop)."""
+    starts: Tensor
+    """First frame of each segment, (B,)."""
+    segment: int
+    """Frames of a segment."""
+    log_p: Tensor
+    """Alignment log-probabilities, (B, T, N)."""
+    durations: Tensor
+    """Frames per token, (B, N)."""
+
+
+class VoiceModel(Protocol):
+    """A network from tokens to a waveform, trained on segments."""
+
+    loss_weights: Mapping[str, float]
+    """Losses of this model's output with their weights in the reference recipe."""
+
+    def __call__(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        mel: Tensor,
+        mel_lengths: Tensor,
+        pitch: Tensor,
+        energy: Tensor,
+        conditions: Conditions,
+    ) -> VoiceOutput:
+        """Return generated segments and what the losses read."""
+        ...
+
+    def analyse(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        mel: Tensor,
+        mel_lengths: Tensor,
+        pitch: Tensor,
+        energy: Tensor,
+        conditions: Conditions,
+    ) -> tuple[Prosody, Tensor]:
+        """Return the recordings' own prosody and the alignment log-probabilities, (B, T, N)."""
+        ...
+
+    def synthesize(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions = field(default_factory=Conditions),
+        controls: Controls = field(default_factory=Controls),
+        prosody: Prosody | None = None,
+    ) -> Speech:
+        """Return speech for tokens."""
+        ...

@@ -1,0 +1,156 @@
+"""HiFi-GAN's discriminators: waveforms at several scales and folded by several periods.
+
+Axes: B utterances, S samples, C channels. Every discriminator returns the outputs of all its
+layers, the last being its judgement.
+
+Source: Kong et al. 2020, arXiv:2010.05646, section 2.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from malsori.core.errors import ConfigError
+from malsori.modules.weight_norm import normalise_convolutions
+
+SLOPE = 0.1
+Judgement = list[list[Tensor]]
+"""For each discriminator the outputs of its layers, the last one being its score."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Sizes of the ensemble; the defaults are those of the JETS recipe."""
+
+    scales: int = 1
+    """Scale discriminators; each after the first sees half the sample rate of the one before."""
+    scale_channels: int = 128
+    """Channels of a scale discriminator's first layer."""
+    scale_max_channels: int = 1024
+    """Channels that its layers grow to."""
+    scale_kernels: tuple[int, ...] = (15, 41, 5, 3)
+    """Kernels of its first, strided, last but one and last layer; odd."""
+    scale_strides: tuple[int, ...] = (2, 2, 4, 4, 1)
+    """Strides of its middle layers."""
+    scale_max_groups: int = 16
+    """Groups that its middle layers grow to, from 4 by factors of 4."""
+    periods: tuple[int, ...] = (2, 3, 5, 7, 11)
+    """Period of each period discriminator, in samples."""
+    period_channels: int = 32
+    """Channels of a period discriminator's first layer."""
+    period_max_channels: int = 1024
+    """Channels that its layers grow to, by factors of 4."""
+    period_kernel: int = 5
+    """Kernel of its layers along time; odd."""
+    period_strides: tuple[int, ...] = (3, 3, 3, 3, 1)
+    """Strides of its layers along time."""
+
+    def __post_init__(self) -> None:
+        if len(self.scale_kernels) != 4:
+            raise ConfigError(f"scale_kernels: need 4 kernels, got {list(self.scale_kernels)}")
+        if self.scales + len(self.periods) == 0:
+            raise ConfigError("periods: at least one scale or one period is needed")
+
+
+class Judgements(NamedTuple):
+    """What the ensemble says of real and of generated waveforms."""
+
+    real: Judgement
+    fake: Judgement
+
+
+class Discriminators(nn.Module):
+    """The ensemble of scale and period discriminators."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(ScaleDiscriminator(config) for _ in range(config.scales))
+        self.periods = nn.ModuleList(PeriodDiscriminator(config, p) for p in config.periods)
+        normalise_convolutions(self)
+
+    def forward(self, real: Tensor, fake: Tensor) -> Judgements:
+        """Return what every discriminator says, with the graph of both passes.
+
+        The weights are normalised once for both. Real and fake stay two passes: the generator's
+        turn then runs back through the fake one only.
+
+        Args:
+            real: Recorded segments, (B, 1, S).
+            fake: Generated segments, (B, 1, S).
+        """
+        with parametrize.cached():
+            return Judgements(self.judge(real), self.judge(fake))
+
+    def judge(self, wav: Tensor) -> Judgement:
+        """Return the layers' outputs of every discriminator for ``wav``, (B, 1, S)."""
+        judged = []
+        scaled = wav
+        for discriminator in self.scales:
+            judged.append(discriminator(scaled))
+            scaled = F.avg_pool1d(scaled, 4, 2, padding=2)
+        return judged + [discriminator(wav) for discriminator in self.periods]
+
+
+class ScaleDiscriminator(nn.Module):
+    """Strided, grouped convolutions over the waveform."""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        super().__init__()
+        first, middle, late, last = config.scale_kernels
+        channels, groups = config.scale_channels, 4
+        layers = [nn.Conv1d(1, channels, first, padding=first // 2)]
+        after = channels
+        for stride in config.scale_strides:
+            layers.append(
+                nn.Conv1d(channels, after, middle, stride, padding=middle // 2, groups=groups)
+            )
+            channels = after
+            after = min(channels * 2, config.scale_max_channels)
+            groups = min(groups * 4, config.scale_max_groups)
+        layers.append(nn.Conv1d(channels, after, late, padding=late // 2))
+        self.layers = nn.ModuleList(layers)
+        self.score = nn.Conv1d(after, 1, last, padding=last // 2)
+
+    def forward(self, wav: Tensor) -> list[Tensor]:
+        """Return the outputs of all layers, (B, C, S / strides) each, for ``wav`` of (B, 1, S)."""
+        outputs = []
+        x = wav
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), SLOPE)
+            outputs.append(x)
+        return [*outputs, self.score(x)]
+
+
+class PeriodDiscriminator(nn.Module):
+    """Convolutions along time over the waveform folded to rows of one period each.
+
+    The kernel of the last layer is (3, 1) as in HiFi-GAN; ESPnet's is (2, 1).
+    """
+
+    def __init__(self, config: DiscriminatorConfig, period: int) -> None:
+        super().__init__()
+        self.period = period
+        kernel, padding = (config.period_kernel, 1), (config.period_kernel // 2, 0)
+        layers = []
+        before, after = 1, config.period_channels
+        for stride in config.period_strides:
+            layers.append(nn.Conv2d(before, after, kernel, (stride, 1), padding))
+            before, after = after, min(after * 4, config.period_max_channels)
+        self.layers = nn.ModuleList(layers)
+        self.score = nn.Conv2d(before, 1, (3, 1), padding=(1, 0))
+
+    def forward(self, wav: Tensor) -> list[Tensor]:
+        """Return the outputs of all layers, (B, C, S / period / strides, period) each."""
+        missing = -wav.shape[2] % self.period
+        x = F.pad(wav, (0, missing), "reflect") if missing else wav
+        x = x.unflatten(2, (-1, self.period))  # (B, 1, S) -> (B, 1, S / period, period)
+        outputs = []
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), SLOPE)
+            outputs.append(x)
+        return [*outputs, self.score(x).flatten(1)]

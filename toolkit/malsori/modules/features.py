@@ -1,0 +1,67 @@
+"""What a model sees of a recording: normalised mel, pitch and energy.
+
+Axes: B utterances, S samples, T frames, M mel bands.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from malsori.core.errors import ConfigError
+from malsori.dsp.audio_config import AudioConfig
+from malsori.dsp.mel import Spectrogram
+from malsori.dsp.statistics import Statistics
+
+
+class Features(NamedTuple):
+    """Normalised features of a batch; what stands beyond an utterance's length is 0."""
+
+    mel: Tensor
+    """(B, T, M)."""
+    mel_lengths: Tensor
+    """(B,)."""
+    pitch: Tensor
+    """(B, T)."""
+    energy: Tensor
+    """(B, T)."""
+
+
+class FeatureExtractor(nn.Module):
+    """Compute features once per batch, on the batch's device, always in fp32."""
+
+    def __init__(self, audio: AudioConfig, statistics: Statistics) -> None:
+        super().__init__()
+        if len(statistics.mel_mean) != audio.mel_bands:
+            raise ConfigError(
+                f"audio.mel_bands: {audio.mel_bands}, but the statistics have "
+                f"{len(statistics.mel_mean)} bands; run stage 3 ('malsori stats') again"
+            )
+        self.hop = audio.hop
+        self.statistics = statistics
+        self.spectrogram = Spectrogram(audio)
+        for name in ("mel_mean", "mel_std"):
+            values = torch.tensor(getattr(statistics, name))
+            self.register_buffer(name, values, persistent=False)
+
+    @torch.no_grad()
+    def forward(self, wav: Tensor, wav_lengths: Tensor, log_f0: Tensor) -> Features:
+        """Return the normalised features.
+
+        Args:
+            wav: (B, S), full scale 1.
+            wav_lengths: (B,).
+            log_f0: Natural logarithm of continuous F0, (B, T).
+        """
+        with torch.autocast(wav.device.type, enabled=False):
+            mel, energy = self.spectrogram(wav, wav_lengths)
+            lengths = wav_lengths // self.hop + 1
+            frames = mel.shape[1]
+            valid = torch.arange(frames, device=wav.device)[None] < lengths[:, None]
+            numbers = self.statistics
+            mel = (mel - self.mel_mean) / self.mel_std  # type: ignore[operator]
+            pitch = (log_f0[:, :frames] - numbers.pitch_mean) / numbers.pitch_std
+            energy = (energy - numbers.energy_mean) / numbers.energy_std
+            return Features(mel * valid[..., None], lengths, pitch * valid, energy * valid)

@@ -1,0 +1,218 @@
+"""HiFi-GAN's waveform generator, versions 1 to 3.
+
+Axes: B utterances, T frames, C channels, S = T · hop samples.
+
+Source: Kong et al. 2020, arXiv:2010.05646, section 2.2 and appendix A.1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from malsori.core.errors import ConfigError
+from malsori.core.registry import Entry
+from malsori.modules.weight_norm import normalise_convolutions
+
+SLOPE = 0.1
+"""Slope of the leaky ReLUs for negative values; before the last convolution it is 0.01."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HifiganConfig:
+    """Size of the generator; the defaults are version 1."""
+
+    channels: int = 512
+    """Channels at frame rate; each upsampling halves them."""
+    upsampling: tuple[int, ...] = (8, 8, 2, 2)
+    """Factor of each upsampling; their product is the hop."""
+    upsampling_kernels: tuple[int, ...] = (16, 16, 4, 4)
+    """Kernel of each transposed convolution."""
+    residual_kernels: tuple[int, ...] = (3, 7, 11)
+    """Kernels of the parallel residual blocks; odd."""
+    residual_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    """Dilations in each of the blocks."""
+    paired: bool = True
+    """Follow each dilated convolution by a plain one (version 3 does not)."""
+
+    def __post_init__(self) -> None:
+        if len(self.upsampling) != len(self.upsampling_kernels):
+            raise ConfigError(
+                f"upsampling_kernels: need one for each of upsampling {list(self.upsampling)}, "
+                f"got {list(self.upsampling_kernels)}"
+            )
+        if len(self.residual_kernels) != len(self.residual_dilations):
+            raise ConfigError(
+                f"residual_dilations: need one list for each of residual_kernels "
+                f"{list(self.residual_kernels)}, got {len(self.residual_dilations)}"
+            )
+        for factor, kernel in zip(self.upsampling, self.upsampling_kernels, strict=True):
+            if kernel < factor:
+                raise ConfigError(
+                    f"upsampling_kernels: {kernel} is smaller than its factor {factor}"
+                )
+        if self.channels % 2 ** len(self.upsampling):
+            raise ConfigError(
+                f"channels: {self.channels} cannot be halved {len(self.upsampling)} times"
+            )
+
+    @property
+    def hop(self) -> int:
+        """Samples made from each frame."""
+        return math.prod(self.upsampling)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HifiganV2Config(HifiganConfig):
+    """Version 2: version 1 with a quarter of the channels."""
+
+    channels: int = 128
+    """Channels at frame rate; each upsampling halves them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HifiganV3Config(HifiganConfig):
+    """Version 3: three upsamplings and shallower residual blocks."""
+
+    channels: int = 256
+    """Channels at frame rate; each upsampling halves them."""
+    upsampling: tuple[int, ...] = (8, 8, 4)
+    """Factor of each upsampling; their product is the hop."""
+    upsampling_kernels: tuple[int, ...] = (16, 16, 8)
+    """Kernel of each transposed convolution."""
+    residual_kernels: tuple[int, ...] = (3, 5, 7)
+    """Kernels of the parallel residual blocks; odd."""
+    residual_dilations: tuple[tuple[int, ...], ...] = ((1, 2), (2, 6), (3, 12))
+    """Dilations in each of the blocks."""
+    paired: bool = False
+    """Follow each dilated convolution by a plain one."""
+
+
+class HifiganGenerator(nn.Module):
+    """Turn frame-rate vectors into a waveform.
+
+    Args:
+        config: Sizes.
+        width: Channels of the input.
+        condition: Channels of an utterance-wide condition (speaker); 0 for none.
+    """
+
+    def __init__(self, config: HifiganConfig, width: int, condition: int = 0) -> None:
+        super().__init__()
+        self.hop = config.hop
+        self.blocks_per_stage = len(config.residual_kernels)
+        self.input = nn.Conv1d(width, config.channels, 7, padding=3)
+        self.condition = nn.Conv1d(condition, config.channels, 1) if condition else None
+        self.upsamplers = nn.ModuleList()
+        self.residuals = nn.ModuleList()
+        channels = config.channels
+        for factor, kernel in zip(config.upsampling, config.upsampling_kernels, strict=True):
+            self.upsamplers.append(_upsampler(channels, factor, kernel))
+            channels //= 2
+            for size, dilations in zip(
+                config.residual_kernels, config.residual_dilations, strict=True
+            ):
+                self.residuals.append(ResidualBlock(channels, size, dilations, config.paired))
+        self.output = nn.Conv1d(channels, 1, 7, padding=3)
+        for part in self.modules():
+            if isinstance(part, (nn.Conv1d, nn.ConvTranspose1d)):
+                nn.init.normal_(part.weight, 0.0, 0.01)
+        normalise_convolutions(self)
+
+    def forward(
+        self, frames: Tensor, condition: Tensor | None = None, valid: Tensor | None = None
+    ) -> Tensor:
+        """Return samples in (−1, 1), (B, 1, T · hop).
+
+        Args:
+            frames: (B, T, width).
+            condition: One vector per utterance, (B, condition), if the generator was built for it.
+            valid: True where data is, (B, T). With it, what lies behind an utterance's end counts
+                as silence at every layer, so that a batch gives the samples of its parts alone;
+                without it (training on whole segments) nothing is masked.
+        """
+        mask = None if valid is None else valid[:, None].to(frames.dtype)
+        x = _silence(frames.transpose(1, 2), mask)  # (B, T, width) -> (B, C, T)
+        x = self.input(x)
+        if self.condition is not None and condition is not None:
+            x = x + self.condition(condition[..., None])
+        for stage, upsampler in enumerate(self.upsamplers):
+            x = upsampler(_silence(F.leaky_relu(x, SLOPE), mask))
+            if mask is not None:
+                mask = mask.repeat_interleave(upsampler.stride[0], dim=2)
+            x = self._mix(x, stage, mask)
+        x = self.output(_silence(F.leaky_relu(x), mask))
+        return torch.tanh(x)
+
+    def _mix(self, x: Tensor, stage: int, mask: Tensor | None) -> Tensor:
+        first = stage * self.blocks_per_stage
+        blocks = self.residuals[first : first + self.blocks_per_stage]
+        mixed = blocks[0](x, mask)
+        for block in blocks[1:]:
+            mixed = mixed + block(x, mask)
+        return mixed / self.blocks_per_stage  # type: ignore[no-any-return]
+
+
+class ResidualBlock(nn.Module):
+    """Dilated convolutions, each with a residual around it."""
+
+    def __init__(
+        self, channels: int, kernel: int, dilations: tuple[int, ...], paired: bool
+    ) -> None:
+        super().__init__()
+        self.dilated = nn.ModuleList(
+            nn.Conv1d(channels, channels, kernel, dilation=d, padding=d * (kernel // 2))
+            for d in dilations
+        )
+        self.plain = nn.ModuleList(
+            nn.Conv1d(channels, channels, kernel, padding=kernel // 2)
+            for _ in (dilations if paired else ())
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return (B, C, S)."""
+        for i, dilated in enumerate(self.dilated):
+            y = dilated(_silence(F.leaky_relu(x, SLOPE), mask))
+            if len(self.plain):
+                y = self.plain[i](_silence(F.leaky_relu(y, SLOPE), mask))
+            x = x + y
+        return x
+
+
+def _upsampler(channels: int, factor: int, kernel: int) -> nn.ConvTranspose1d:
+    """Return a convolution whose output is exactly ``factor`` times as long as its input."""
+    excess = kernel - factor
+    return nn.ConvTranspose1d(
+        channels,
+        channels // 2,
+        kernel,
+        factor,
+        padding=(excess + 1) // 2,
+        output_padding=excess % 2,
+    )
+
+
+def _silence(x: Tensor, mask: Tensor | None) -> Tensor:
+    return x if mask is None else x * mask
+
+
+_SOURCE = "Kong et al. 2020, arXiv:2010.05646"
+V1 = Entry(
+    config=HifiganConfig,
+    build=HifiganGenerator,
+    summary="HiFi-GAN V1, best quality",
+    source=_SOURCE,
+)
+V2 = Entry(
+    config=HifiganV2Config, build=HifiganGenerator, summary="HiFi-GAN V2, small", source=_SOURCE
+)
+V3 = Entry(
+    config=HifiganV3Config,
+    build=HifiganGenerator,
+    summary="HiFi-GAN V3, fewest layers",
+    source=_SOURCE,
+)

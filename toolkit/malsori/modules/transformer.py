@@ -1,0 +1,155 @@
+"""Transformer stack of FastSpeech 2 and JETS: pre-norm, scaled positions, convolutional feed-forward.
+
+Axes: B utterances, T positions, D width, H heads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from malsori.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig:
+    """Size of one stack; the defaults are those of the JETS recipe. The width is the model's."""
+
+    layers: int = 4
+    """Blocks of attention and feed-forward."""
+    heads: int = 2
+    """Attention heads; must divide the model's width."""
+    hidden: int = 1024
+    """Channels inside the feed-forward part."""
+    kernel: int = 3
+    """Kernel of the two convolutions of the feed-forward part; odd."""
+    dropout: float = 0.2
+    """Share of values dropped after positions, attention and feed-forward, and of attention weights."""
+
+    def __post_init__(self) -> None:
+        if self.kernel % 2 == 0:
+            raise ConfigError(f"kernel: must be odd, got {self.kernel}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout: must be in [0, 1), got {self.dropout}")
+
+
+class Transformer(nn.Module):
+    """A stack of blocks with positions at the entry and a norm at the exit.
+
+    Source: Ren et al. 2021 (FastSpeech 2, arXiv:2006.04558), section 2.2; scaled positions from
+    Li et al. 2019 (arXiv:1809.08895). Unlike ESPnet's, padding never enters the convolutions.
+    """
+
+    def __init__(self, config: TransformerConfig, width: int) -> None:
+        super().__init__()
+        if width % config.heads:
+            raise ConfigError(f"heads: {config.heads} does not divide the model's width {width}")
+        self.positions = ScaledPositions(width, config.dropout)
+        self.blocks = nn.ModuleList(TransformerBlock(config, width) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Return the encoded sequence, (B, T, D).
+
+        Args:
+            x: (B, T, D).
+            valid: True where data is, (B, T).
+        """
+        x = self.positions(x)
+        for block in self.blocks:
+            x = block(x, valid)
+        return self.norm(x)  # type: ignore[no-any-return]
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention and feed-forward, each with a norm before and a residual around it."""
+
+    def __init__(self, config: TransformerConfig, width: int) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(width, eps=1e-12)
+        self.attention = SelfAttention(width, config.heads, config.dropout)
+        self.feed_forward_norm = nn.LayerNorm(width, eps=1e-12)
+        self.feed_forward = ConvFeedForward(width, config.hidden, config.kernel, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Return (B, T, D)."""
+        x = x + self.dropout(self.attention(self.attention_norm(x), valid))
+        return x + self.dropout(self.feed_forward(self.feed_forward_norm(x), valid))
+
+
+class SelfAttention(nn.Module):
+    """Scaled dot-product attention over the valid positions."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+        self.value = nn.Linear(width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Return (B, T, D)."""
+        query, key, value = (self._split(part(x)) for part in (self.query, self.key, self.value))
+        mixed = F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=valid[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, D/H)
+
+
+class ConvFeedForward(nn.Module):
+    """Two convolutions with a ReLU between them, in place of two linear layers."""
+
+    def __init__(self, width: int, hidden: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.expand = nn.Conv1d(width, hidden, kernel, padding=kernel // 2)
+        self.reduce = nn.Conv1d(hidden, width, kernel, padding=kernel // 2)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Return (B, T, D)."""
+        mask = valid[:, None]
+        x = x.transpose(1, 2)  # (B, T, D) -> (B, D, T)
+        x = self.dropout(F.relu(self.expand(x * mask)))
+        return self.reduce(x * mask).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+class ScaledPositions(nn.Module):
+    """Add sinusoids, times one learnt scale, and drop."""
+
+    table: Tensor
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+        self.dropout = nn.Dropout(dropout)
+        self.register_buffer("table", sinusoids(512, width), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, T, D)."""
+        if x.shape[1] > len(self.table):
+            self.table = sinusoids(2 * x.shape[1], x.shape[2]).to(x.device)
+        return self.dropout(x + self.scale * self.table[: x.shape[1]])  # type: ignore[no-any-return]
+
+
+def sinusoids(positions: int, width: int) -> Tensor:
+    """Return sine (even) and cosine (odd columns) of each position, (positions, width).
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5.
+    """
+    rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+    angles = torch.arange(positions)[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]

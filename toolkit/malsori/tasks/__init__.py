@@ -1,0 +1,5 @@
+"""Which losses, which players, in which order; and the registry of tasks."""
+
+from malsori.core.registry import Registry
+
+TASKS = Registry("task", {"gan_tts": "malsori.tasks.gan_tts:ENTRY"})

@@ -1,0 +1,100 @@
+"""What the trainer asks of a task: players, turns, validation, demonstration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from malsori.core.config import Choice
+from malsori.data.batch import Batch
+from malsori.dsp.statistics import Statistics
+from malsori.models.voice import VoiceContext
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskContext:
+    """What a task is built for."""
+
+    model: Choice
+    """The model to train."""
+    voice: VoiceContext
+    """What the data decides about the model."""
+    statistics: Statistics
+    """Of the training features."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One player's move: what it minimises, before weights."""
+
+    player: str
+    losses: Mapping[str, Tensor]
+    retain_graph: bool = False
+    """A later turn of the same batch goes back through the same graph."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demonstration:
+    """What a person would look at and listen to, and the numbers that choose the best checkpoint."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    audio: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    """Pictures, (height, width, 3)."""
+    sample_rate: int = 24000
+
+
+class Task(Protocol):
+    """Losses and players; the trainer does the rest."""
+
+    players: Mapping[str, nn.Module]
+    """Networks by name, one optimiser and schedule each, in the order of their turns."""
+    weights: Mapping[str, Mapping[str, float]]
+    """For each player the weight of each of its losses."""
+    averaged: str
+    """The player of which a moving average is kept: the one that is used after training."""
+    metrics: Mapping[str, bool]
+    """Names of the demonstration's metrics; True where more is better."""
+
+    def to(self, device: Any) -> Any:
+        """Move everything, buffers of losses and features too."""
+        ...
+
+    def turns(self, batch: Batch) -> Iterator[Turn]:
+        """Yield each player's turn on one batch; the trainer steps the player before the next."""
+        ...
+
+    def validate(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the losses of a batch that is not trained on."""
+        ...
+
+    def demonstrate(self, batch: Batch) -> Demonstration:
+        """Do freely what the model is for, on a few fixed utterances."""
+        ...
+
+
+def loss_weights(
+    reference: Mapping[str, float], changed: Mapping[str, float], known: Sequence[str]
+) -> dict[str, float]:
+    """Return the reference weights with those that the config changes.
+
+    Raises:
+        ConfigError: A weight is for no loss of this task, or below 0.
+    """
+    import difflib
+
+    from malsori.core.errors import ConfigError
+
+    for name, weight in changed.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+            raise ConfigError(f"task.weights.{name}: no such loss; {hint}")
+        if weight < 0:
+            raise ConfigError(f"task.weights.{name}: must not be negative, got {weight}")
+    return {**reference, **changed}

@@ -1,0 +1,20 @@
+"""Text front ends: normalisation, pronunciation, token lists. Imports of one language never
+touch another's: each front end is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from malsori.core.registry import Registry
+from malsori.text.frontend import FrontEnd, FrontEndConfig, TextError, Word
+
+FRONTENDS = Registry(
+    "text front end",
+    {
+        "ko": "malsori.text.korean:ENTRY",
+        "g2pk": "malsori.text.g2pk:ENTRY",
+        "jamo": "malsori.text.korean_spelling:ENTRY",
+        "en": "malsori.text.english:ENTRY",
+    },
+)
+
+__all__ = ["FRONTENDS", "FrontEnd", "FrontEndConfig", "TextError", "Word"]

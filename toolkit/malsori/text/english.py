@@ -1,0 +1,224 @@
+"""``en``: American English phonemes (IPA) with stress marks, from a lexicon and a CRF.
+
+Lexicon and model are data files of the package ``gruut-lang-en`` (MIT; 15 MB, nothing else comes
+with it); ``python-crfsuite`` (MIT) runs the model on words that the lexicon does not have. Vowels
+carry their stress: ``ˈ`` primary, ``ˌ`` secondary. Of words with several pronunciations the
+lexicon's first is taken; ``the`` and ``a`` look at the next sound.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import sqlite3
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from malsori.core.registry import Entry
+from malsori.text.english_normalizer import PUNCTUATION, normalize
+from malsori.text.frontend import FrontEndConfig, TextError, Word
+from malsori.text.lexicon import pronunciation_tokens, read_lexicon
+
+CONSONANTS = (
+    "b", "d", "d͡ʒ", "f", "h", "j", "k", "l", "m", "n", "p", "s", "t", "t͡ʃ", "v", "w", "z", "ð", "ŋ",
+    "ɡ", "ɹ", "ʃ", "ʒ", "θ",
+)  # fmt: skip
+VOWELS = (
+    "aɪ", "aʊ", "eɪ", "i", "oʊ", "u", "æ", "ɑ", "ɔ", "ɔɪ", "ə", "ɚ", "ɛ", "ɪ", "ʊ", "ʌ",
+)  # fmt: skip
+STRESSES = ("", "ˈ", "ˌ")
+INVENTORY = (
+    *CONSONANTS, *(stress + vowel for stress in STRESSES for vowel in VOWELS), *PUNCTUATION
+)  # fmt: skip
+
+CACHED_WORDS = 100_000
+_PIECE = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*'?|[^\sA-Za-z]")
+_INSTALL = "the front end 'en' needs gruut-lang-en and python-crfsuite: pip install 'malsori[en]'"
+_VOICELESS = frozenset({"f", "k", "p", "t", "θ"})
+_SIBILANTS = frozenset({"s", "z", "ʃ", "ʒ", "t͡ʃ", "d͡ʒ"})
+_VOWEL_TOKENS = frozenset(stress + vowel for stress in STRESSES for vowel in VOWELS)
+_WEAK = {"the": ("ð", "ə"), "a": ("ə",)}
+_BEFORE_VOWEL = {"the": ("ð", "i")}
+LONGEST_ACRONYM = 5
+LONGEST_WORD = 1000
+
+
+class English:
+    """English front end. Picklable: the lexicon and the model are opened on first use.
+
+    Args:
+        config: The user's lexicon, if any: words to phonemes with spaces between.
+
+    Raises:
+        TextError: The user's lexicon cannot be read.
+    """
+
+    name = "en"
+    language = "en"
+    inventory: tuple[str, ...] = INVENTORY
+
+    def __init__(self, config: FrontEndConfig) -> None:
+        self.config = config
+        self._given: dict[str, tuple[str, ...]] = {}
+        if config.lexicon is not None:
+            for word, pronunciation in read_lexicon(config.lexicon, lower=True).items():
+                self._given[word] = pronunciation_tokens(
+                    config.lexicon, word, pronunciation, INVENTORY
+                )
+
+    def normalize(self, text: str) -> str:
+        """Return the words that would be spoken, in letters, with single spaces.
+
+        Raises:
+            TextError: A part of the text has no English reading.
+        """
+        return normalize(text)
+
+    def pronounce(self, normalized: str) -> list[Word]:
+        """Return the words of a normalised text with their phonemes; hyphens join, unspoken.
+
+        Raises:
+            TextError: The text is not normalised, or the extra ``[en]`` is not installed.
+        """
+        shouted = normalized.isupper()
+        words: list[Word] = []
+        for piece in _PIECE.findall(_HYPHEN.sub(" ", normalized)):
+            if piece[0].isalpha():
+                words.append(Word(piece, self._word(piece, shouted)))
+            elif piece in PUNCTUATION:
+                words.append(Word(piece, (piece,)))
+            else:
+                raise TextError.unreadable(
+                    piece, normalized, "only letters and punctuation can be pronounced"
+                )
+        return [self._weak(word, words[i + 1 : i + 2]) for i, word in enumerate(words)]
+
+    def __call__(self, text: str) -> list[Word]:
+        """Return the words of a text with their phonemes; see ``normalize`` and ``pronounce``."""
+        return self.pronounce(self.normalize(text))
+
+    def _word(self, piece: str, shouted: bool) -> tuple[str, ...]:
+        word = piece.lower()
+        given = self._given.get(word)
+        if given is not None:
+            return given
+        if len(piece) > LONGEST_WORD:
+            raise TextError.unreadable(piece, piece, f"longer than {LONGEST_WORD} letters")
+        if len(piece) == 1 and piece.isupper() and piece != "A":
+            return _spelt(word)
+        if piece.isupper() and not shouted and 1 < len(piece) <= LONGEST_ACRONYM:
+            known = lexicon().get(word)
+            return known if known is not None else _spelt(word)
+        return _pronounce(word)
+
+    def _weak(self, word: Word, following: list[Word]) -> Word:
+        spelt = word.text.lower()
+        if spelt not in _WEAK or spelt in self._given or not following:
+            return word
+        if following[0].tokens[0] in _VOWEL_TOKENS:
+            return Word(word.text, _BEFORE_VOWEL.get(spelt, _WEAK[spelt]))
+        return Word(word.text, _WEAK[spelt])
+
+
+_HYPHEN = re.compile(r"(?<=[A-Za-z])-+(?=[A-Za-z])")
+
+
+@lru_cache(maxsize=1)
+def lexicon() -> dict[str, tuple[str, ...]]:
+    """Return the first pronunciation of every word of the package's lexicon, read once.
+
+    Raises:
+        TextError: The extra ``[en]`` is not installed.
+    """
+    path = _data_folder() / "lexicon.db"
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        rows = connection.execute(
+            "SELECT word, phonemes FROM word_phonemes ORDER BY pron_order DESC"
+        ).fetchall()
+    finally:
+        connection.close()
+    return {word: tuple(phonemes.split()) for word, phonemes in rows}
+
+
+@lru_cache(maxsize=CACHED_WORDS)
+def _pronounce(word: str) -> tuple[str, ...]:
+    """Return the phonemes of a lower-case word, guessed where the lexicon has none."""
+    known = lexicon()
+    if word in known:
+        return known[word]
+    if word.endswith("'s") and len(word) > 2:
+        return _with_s(_pronounce(word[:-2]))
+    plain = word.replace("'", "")
+    if plain in known:
+        return known[plain]
+    if word.endswith("'") and word[:-1] in known:
+        return known[word[:-1]]
+    return _guess(plain)
+
+
+def _with_s(stem: tuple[str, ...]) -> tuple[str, ...]:
+    if stem and stem[-1] in _SIBILANTS:
+        return (*stem, "ɪ", "z")
+    return (*stem, "s" if stem and stem[-1] in _VOICELESS else "z")
+
+
+def _spelt(letters: str) -> tuple[str, ...]:
+    """Return the names of letters."""
+    known = lexicon()
+    names = (("ˈeɪ",) if letter == "a" else known[letter] for letter in letters if letter != "'")
+    return tuple(token for name in names for token in name)
+
+
+@lru_cache(maxsize=1)
+def _tagger() -> Any:
+    try:
+        import pycrfsuite  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ModuleNotFoundError:
+        raise TextError(_INSTALL) from None
+    tagger = pycrfsuite.Tagger()
+    tagger.open(str(_data_folder() / "g2p" / "model.crf"))
+    return tagger
+
+
+def _guess(word: str) -> tuple[str, ...]:
+    """Return the phonemes that the model gives to the letters of a word.
+
+    Each letter is described by itself and three neighbours on either side; each label is zero or
+    more phonemes. Names and values are Base64, the model's own format.
+
+    Source: gruut 2.4.0, module ``g2p`` (MIT), where the format is defined.
+    """
+    coded = [base64.b64encode(letter.encode()).decode() for letter in word]
+    features = []
+    for place, letter in enumerate(coded):
+        described: dict[str, str | bool | float] = {"bias": 1.0, "grapheme": letter}
+        if place == 0:
+            described["begin"] = True
+        if place == len(coded) - 1:
+            described["end"] = True
+        for distance in (1, 2, 3):
+            if place >= distance:
+                described[f"grapheme-{distance}"] = coded[place - distance]
+            if place + distance < len(coded):
+                described[f"grapheme+{distance}"] = coded[place + distance]
+        features.append(described)
+    labels = (base64.b64decode(label).decode() for label in _tagger().tag(features))
+    return tuple(token for label in labels for token in label.split("|") if token != "_")
+
+
+def _data_folder() -> Path:
+    try:
+        import gruut_lang_en  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ModuleNotFoundError:
+        raise TextError(_INSTALL) from None
+    return Path(gruut_lang_en.get_lang_dir())
+
+
+ENTRY = Entry(
+    config=FrontEndConfig,
+    build=English,
+    summary="American English, IPA with stress marks; extra [en]",
+    source="gruut-lang-en (MIT), after the CMU Pronouncing Dictionary",
+)

@@ -1,0 +1,86 @@
+"""An endless stream of batches with a position that can be saved."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.utils.data import DataLoader
+
+from malsori.data.batch import Batch, collate
+from malsori.data.batching import plan_epoch, share
+from malsori.data.dataset import DataConfig, SpeechDataset
+
+
+@dataclass
+class Position:
+    """Where in the data the next batch is."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+class Batches:
+    """Batches of a dataset, epoch after epoch, for one of several processes.
+
+    Reading ahead does not count: ``position`` is that of the batch after the last one handed out.
+
+    Args:
+        dataset: What is read.
+        config: Seconds in a batch, workers.
+        seed: Of the run.
+        rank: This process.
+        world: All processes.
+        pin: Copy into page-locked memory, for a GPU.
+    """
+
+    def __init__(
+        self,
+        dataset: SpeechDataset,
+        config: DataConfig,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        pin: bool = False,
+    ) -> None:
+        self.dataset, self.config, self.seed = dataset, config, seed
+        self.rank, self.world, self.pin = rank, world, pin
+        self.position = Position()
+
+    def stream(self) -> Iterator[Batch]:
+        """Yield batches from ``position`` on, without end."""
+        while True:
+            epoch, first = self.position.epoch, self.position.batch
+            plan = plan_epoch(self.dataset.seconds, self.config.batch, self.seed, epoch)
+            mine = share(plan, self.rank, self.world)
+            for number, batch in enumerate(self._load(mine[first:]), first + 1):
+                self.position.batch = number
+                yield batch
+            self.position.epoch, self.position.batch = epoch + 1, 0
+
+    def batches_in_epoch(self) -> int:
+        """Return the number of this process's batches in the epoch of ``position``."""
+        seconds, epoch = self.dataset.seconds, self.position.epoch
+        plan = plan_epoch(seconds, self.config.batch, self.seed, epoch)
+        return len(share(plan, self.rank, self.world))
+
+    def _load(self, plan: list[object]) -> Iterator[Batch]:
+        workers = min(self.config.workers, len(plan))
+        loader: DataLoader[Batch] = DataLoader(
+            self.dataset,  # type: ignore[arg-type]
+            batch_sampler=plan,  # type: ignore[arg-type]
+            collate_fn=collate,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_leave_signals_to_the_parent,
+            pin_memory=self.pin,
+            generator=torch.Generator(),  # else it draws from the generator that dropout uses
+        )
+        yield from loader
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

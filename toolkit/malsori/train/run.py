@@ -1,0 +1,212 @@
+"""Set a run up: its folder, data, task and device; then train."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from malsori.core.config import build, from_dict, read_tree, to_dict, to_yaml
+from malsori.core.errors import ConfigError, MalsoriError
+from malsori.core.files import read_json, sha256, write_json, write_text
+from malsori.core.log import get_logger
+from malsori.core.record import run_record
+from malsori.data.datadir import DataDir
+from malsori.data.dataset import Names, SpeechDataset
+from malsori.dsp.statistics import Statistics
+from malsori.models.voice import VoiceContext
+from malsori.tasks import TASKS
+from malsori.tasks.task import Task, TaskContext
+from malsori.text.tokens import TokenList
+from malsori.train import distributed
+from malsori.train.config import TrainConfig
+from malsori.train.trainer import Trainer
+
+log = get_logger(__name__)
+
+TOKEN_FILES = ("tokens.txt", "tokenizer.yaml", "bpe.model", "lexicon.tsv")
+"""What stage 2 made and a voice needs to read text; those that exist are copied into the run."""
+
+
+def train(config: TrainConfig, folder: Path) -> None:
+    """Train, or go on training, the run in ``folder``.
+
+    Raises:
+        MalsoriError: A stage is missing, settings do not fit each other or the run in the folder.
+        Terminated: A signal stopped the run after a checkpoint.
+    """
+    device = pick_device(config.training.device)
+    distributed.start(device)
+    try:
+        if config.training.threads:
+            torch.set_num_threads(config.training.threads)
+        with _locked(folder):
+            _train(config, folder, device)
+    finally:
+        distributed.stop()
+
+
+def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
+    tokens = TokenList.load(_needed(Path(config.data.tokens) / "tokens.txt", 2))
+    statistics = Statistics.load(_needed(Path(config.data.stats) / "stats.json", 3))
+    names = Names.of(DataDir(config.data.train))
+    torch.manual_seed(config.seed)
+    task = build_task(config, tokens, statistics, names).to(device)
+    _prepare_folder(config, folder, names)
+    unvoiced = statistics.pitch_mean
+    sets = [
+        SpeechDataset(path, config.data, config.audio, tokens, names, unvoiced)
+        for path in (config.data.train, config.data.dev)
+    ]
+    _report(config, task, sets[0], sets[1], device)
+    trainer = Trainer(config, task, sets[0], sets[1], folder, device)
+    trainer.fit()
+    log.info("%s: trained; 'malsori decode --exp %s' speaks", folder, folder)
+
+
+def build_task(
+    config: TrainConfig, tokens: TokenList, statistics: Statistics, names: Names
+) -> Task:
+    """Return the task with freshly initialised players."""
+    context = TaskContext(
+        model=config.model,
+        voice=VoiceContext(
+            audio=config.audio,
+            tokens=len(tokens),
+            speakers=len(names.speakers),
+            languages=len(names.languages),
+        ),
+        statistics=statistics,
+    )
+    task: Task = build(TASKS, config.task, context=context)
+    return task
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` is this process's GPU if there is one.
+
+    Raises:
+        ConfigError: There is no such device.
+    """
+    if name == "auto":
+        name = f"cuda:{distributed.local_rank()}" if torch.cuda.is_available() else "cpu"
+    elif name == "cuda":
+        name = f"cuda:{distributed.local_rank()}"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"training.device: {name!r} cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep a second training out of the folder."""
+    if distributed.rank() != 0:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ".lock", "w", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise MalsoriError(
+                    f"{folder}: another training is running in this folder"
+                ) from None
+            yield
+    except OSError as error:
+        raise MalsoriError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _prepare_folder(config: TrainConfig, folder: Path, names: Names) -> None:
+    """Write what the run is made of; refuse a folder in which something else was trained."""
+    source = Path(config.data.tokens)
+    if (folder / "checkpoints").is_dir():
+        _compare(config, folder, names)
+    if distributed.rank() == 0:
+        write_text(folder / "config.yaml", to_yaml(config, comments=True))
+        write_json(folder / "names.json", dataclasses.asdict(names))
+        for name in TOKEN_FILES:
+            if (source / name).exists():
+                shutil.copyfile(source / name, folder / name)
+        shutil.copyfile(Path(config.data.stats) / "stats.json", folder / "stats.json")
+        hashes = {
+            str(path): sha256(path)
+            for path in (
+                Path(config.data.train) / "text",
+                source / "tokens.txt",
+                Path(config.data.stats) / "stats.json",
+            )
+        }
+        write_json(folder / "run.json", run_record(hashes=hashes, processes=distributed.world()))
+    distributed.barrier()
+
+
+def _compare(config: TrainConfig, folder: Path, names: Names) -> None:
+    before = from_dict(TrainConfig, read_tree(folder / "config.yaml"))
+    for part in ("audio", "task", "model", "optimizer"):
+        ours, theirs = _flat(to_dict(getattr(config, part))), _flat(to_dict(getattr(before, part)))
+        for key in sorted({*ours, *theirs}):
+            if ours.get(key) != theirs.get(key):
+                raise ConfigError(
+                    f"{part}.{key}: {ours.get(key)}, but {folder} was trained with "
+                    f"{theirs.get(key)}; choose another --exp, or set it back"
+                )
+    if (folder / "tokens.txt").exists():
+        old = TokenList.load(folder / "tokens.txt")
+        new = TokenList.load(Path(config.data.tokens) / "tokens.txt")
+        if old.symbols != new.symbols:
+            raise MalsoriError(
+                f"{config.data.tokens}/tokens.txt: not the token list that {folder} was trained with "
+                f"({len(new)} tokens, there {len(old)}); choose another --exp"
+            )
+    if (folder / "names.json").exists() and read_json(folder / "names.json") != {
+        key: list(value) for key, value in dataclasses.asdict(names).items()
+    }:
+        raise MalsoriError(f"{config.data.train}: not the speakers that {folder} was trained with")
+
+
+def _flat(tree: object, path: str = "") -> dict[str, object]:
+    if not isinstance(tree, dict):
+        return {path: tree}
+    flat: dict[str, object] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _report(
+    config: TrainConfig, task: Task, train: SpeechDataset, dev: SpeechDataset, device: torch.device
+) -> None:
+    for name, player in task.players.items():
+        log.info("%s: %.2f M parameters", name, sum(p.numel() for p in player.parameters()) / 1e6)
+    for label, data in (("train", train), ("dev", dev)):
+        log.info("%s: %d utterances, %.2f hours", label, len(data), data.seconds.sum() / 3600)
+    segment = (
+        getattr(config.model.config, "segment", 0) * config.audio.hop / config.audio.sample_rate
+    )
+    short = int(np.sum(train.seconds < segment))
+    if short:
+        log.info("%d utterances are shorter than a segment of %.2f s; batches with one of them "
+                 "use shorter segments", short, segment)  # fmt: skip
+    log.info(
+        "device %s, %d threads, %s", device, torch.get_num_threads(), config.training.precision
+    )
+
+
+def _needed(path: Path, stage: int) -> Path:
+    if not path.exists():
+        raise MalsoriError(f"{path}: not there; run stage {stage} of the recipe first")
+    return path

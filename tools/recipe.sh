@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# Options and stages for egs/*/run.sh, which sources this file before it sets its variables.
+#
+#   name=value   # what it is          every such line of run.sh, before parse_options, is an
+#                                      option --name (or --na-me for na_me) with this default
+#   parse_options "$@"                 also --stage N, --stop-stage M, --help, -- key.path=value …
+#   stage 1 "what it does" COMMAND…    runs if 1 is asked for; COMMAND may be a function
+#   for_each_set COMMAND…              COMMAND for each of $decode_sets, {set} replaced by its name
+#   finish "what to tell at the end"
+#
+# A stage's output goes to the terminal and to $log_dir/N.log. A stage that fails ends the run with
+# its status, its log's name and the command that goes on from there. A TERM or INT signal is
+# passed on to the stage, which may save its work first.
+
+set -euo pipefail
+
+recipe_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+recipe_script=$PWD/${0##*/}
+recipe_names=()       # of the options
+recipe_arguments=()   # as they were given, without --stage, for the command that goes on
+recipe_help=false
+# shellcheck disable=SC2034  # used in run.sh
+overrides=()          # key.path=value behind --
+recipe_status=0
+stage=1
+stop_stage=8
+
+recipe_usage_error() {
+    echo "./${0##*/}: $1" >&2
+    echo "options:$(printf ' --%s' "${recipe_names[@]//_/-}")" >&2
+    exit 2
+}
+
+parse_options() {
+    local recipe_option recipe_name recipe_value   # not to hide options called name or value
+    mapfile -t recipe_names < \
+        <(sed -n '/^parse_options/q; s/^\([a-z][a-z0-9_]*\)=.*/\1/p' "$recipe_script")
+    recipe_names=(stage stop_stage "${recipe_names[@]}")
+    while (($#)); do
+        recipe_option=$1
+        shift
+        case $recipe_option in
+            -h | --help)
+                recipe_help=true
+                continue ;;
+            --)
+                recipe_take_overrides "$@"
+                break ;;
+            --*=*)
+                recipe_name=${recipe_option%%=*} recipe_value=${recipe_option#*=} ;;
+            --*)
+                recipe_name=$recipe_option
+                (($#)) || recipe_usage_error "option $recipe_option needs a value"
+                recipe_value=$1
+                shift
+                [[ $recipe_value != --* ]] ||
+                    recipe_usage_error "option $recipe_option needs a value" ;;
+            *)
+                recipe_usage_error "'$recipe_option' is no option (config overrides come after --)" ;;
+        esac
+        recipe_name=${recipe_name#--}
+        recipe_name=${recipe_name//-/_}
+        # The pattern first: bash runs $(command) in a name like a[$(command)] wherever it is used.
+        [[ $recipe_name =~ ^[a-z][a-z0-9_]*$ && " ${recipe_names[*]} " == *" $recipe_name "* ]] ||
+            recipe_usage_error "unknown option ${recipe_option%%=*}"
+        # A path is the caller's, who may stand in another folder.
+        if [[ $recipe_name == corpus && $recipe_value != /* && -e $OLDPWD/$recipe_value ]]; then
+            recipe_value=$OLDPWD/$recipe_value
+        fi
+        printf -v "$recipe_name" '%s' "$recipe_value"
+        [[ $recipe_name == stage ]] || recipe_arguments+=("--${recipe_name//_/-}" "$recipe_value")
+    done
+    recipe_check_stages
+    recipe_activate
+    if $recipe_help; then
+        recipe_print_options
+    fi
+}
+
+recipe_take_overrides() {
+    local override
+    for override in "$@"; do
+        [[ $override =~ ^[A-Za-z_][A-Za-z0-9_.]*= ]] ||
+            recipe_usage_error "'$override' behind -- is no config override: key.path=value"
+    done
+    # shellcheck disable=SC2034  # used in run.sh
+    overrides=("$@")
+    (($# == 0)) || recipe_arguments+=(-- "$@")
+}
+
+recipe_check_stages() {
+    local name
+    for name in stage stop_stage; do
+        [[ ${!name} =~ ^[1-8]$ ]] ||
+            recipe_usage_error "--${name/_/-} is 1 to 8, not '${!name}'"
+    done
+    ((stage <= stop_stage)) || recipe_usage_error "--stage $stage is after --stop-stage $stop_stage"
+}
+
+# Puts this checkout's virtual environment first, unless malsori is there already.
+recipe_activate() {
+    if ! command -v malsori >/dev/null && [[ -x $recipe_root/.venv/bin/malsori ]]; then
+        PATH=$recipe_root/.venv/bin:$PATH
+    fi
+    if ! $recipe_help && ! command -v malsori >/dev/null; then
+        echo "./${0##*/}: malsori is not installed: run 'make install' in $recipe_root" >&2
+        exit 1
+    fi
+    if [[ -t 2 ]]; then
+        export MALSORI_PROGRESS=1   # progress bars although the output goes through tee
+    fi
+}
+
+recipe_print_options() {
+    echo "usage: ./${0##*/} [--stage N] [--stop-stage M] [options] [-- key.path=value …]"
+    echo
+    echo "options and their defaults:"
+    sed -n '/^parse_options/q; s/^\([a-z][a-z0-9_]*\)=\([^#]*\)\(#.*\)\{0,1\}$/\1|\2|\3/p' \
+        "$recipe_script" |
+        while IFS='|' read -r name default text; do
+            printf '  --%-16s %-28s %s\n' "${name//_/-}" "$(echo "$default" | xargs)" "${text#\# }"
+        done
+    echo
+    echo "stages:"
+}
+
+stage() {
+    local number=$1 title=$2
+    shift 2
+    if $recipe_help; then
+        echo "  $number  $title"
+        return
+    fi
+    ((stage <= number && number <= stop_stage)) || return 0
+    local log=${log_dir:?}/$number.log
+    mkdir -p "${log%/*}"
+    echo "== stage $number: $title (log: $log)"
+    local began=$SECONDS status
+    recipe_run "$log" "$@"
+    status=$recipe_status
+    sed -i 's/.*\r//' "$log"   # of a progress bar, keep the last state
+    if ((status)); then
+        {
+            echo "== stage $number failed with status $status; its log: $PWD/$log"
+            echo "   to go on from here: cd $(printf %q "$PWD") &&" \
+                "./${0##*/} --stage $number$(recipe_quoted_arguments)"
+        } >&2
+        exit "$status"
+    fi
+    echo "== stage $number done in $((SECONDS - began)) s"
+}
+
+recipe_quoted_arguments() {
+    ((${#recipe_arguments[@]} == 0)) || printf ' %q' "${recipe_arguments[@]}"
+}
+
+# Runs a command for each of $decode_sets, with its name in place of {set}.
+for_each_set() {
+    local set
+    for set in ${decode_sets:?}; do
+        "${@//"{set}"/$set}"
+    done
+}
+
+# Runs a command in its own process group, so that a signal reaches all of it and not the logger;
+# sets recipe_status. Never call it behind || or in an if: bash would ignore errors in COMMAND.
+recipe_run() {
+    local log=$1 logger child interrupted
+    shift
+    exec 3> >(trap '' INT TERM && exec tee "$log")
+    logger=$!
+    set -m
+    (set -e; "$@") >&3 2>&1 3>&- </dev/null &
+    child=$!
+    set +m
+    trap 'interrupted=true; kill -TERM -- "-$child" 2>/dev/null || true' TERM
+    trap 'interrupted=true; kill -INT -- "-$child" 2>/dev/null || true' INT
+    set +e
+    while :; do
+        interrupted=false
+        wait "$child"
+        recipe_status=$?
+        $interrupted || break   # wait ends early when a signal comes
+    done
+    exec 3>&-
+    wait "$logger"
+    set -e
+    trap - TERM INT
+}
+
+finish() {
+    $recipe_help || ((stop_stage < 8)) || echo "$*"
+}
