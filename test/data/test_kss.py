@@ -14,6 +14,7 @@ import soundfile
 
 from malsori.core.errors import MalsoriError
 from malsori.data.kss import newest_transcript, read_corpus
+from malsori.data.prepare import Limits, prepare
 
 ROWS = {
     "1/1_0000": ("3시예요.", "세시예요."),
@@ -240,3 +241,19 @@ def test_not_enough_room_on_the_disk(
     monkeypatch.setattr("malsori.data.corpus_zip.SPARE_BYTES", 1 << 60)
     with pytest.raises(MalsoriError, match=r"extracting it takes \d+ MB, .* has \d+ MB free"):
         read_corpus(zipped(corpus), extract_to=tmp_path / "x")
+
+
+def test_notes_and_missing_audio_end_in_the_list_of_rejected(corpus: Path, tmp_path: Path) -> None:
+    for key in [f"3/3_{i:04d}" for i in range(8)]:
+        (corpus / key).parent.mkdir(exist_ok=True)
+        soundfile.write(corpus / f"{key}.wav", np.sin(np.arange(16000) * 0.1) * 0.3, 16000)
+    names = [path.relative_to(corpus) for path in sorted(corpus.glob("3/*.wav"))]
+    lines = [line(str(name), "네.", "네.") for name in names]
+    lines += [line("4/4_0000.wav", "a", "네. [잡음]"), line("4/4_0001.wav", "a", "네.")]
+    write(corpus, lines, "transcript.v.1.1.txt")
+    rows = read_corpus(corpus, extract_to=tmp_path / "x")
+    assert prepare(rows, tmp_path / "data", limits=Limits(max_rejected=0.2))["train"] == 6
+    assert (tmp_path / "data" / "rejected.tsv").read_text().splitlines() == [
+        "kss_4_0000\ta note of the recording session in the text: '[잡음]'",
+        "kss_4_0001\tno such audio file",
+    ]

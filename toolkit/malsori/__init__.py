@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from malsori.core.version import VERSION as __version__
+
 if TYPE_CHECKING:
     from malsori.infer.synthesizer import Synthesizer
 
-__version__ = "0.1.0"
 __all__ = ["Synthesizer", "__version__"]
 
 

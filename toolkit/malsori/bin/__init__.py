@@ -1,0 +1,1 @@
+"""The command line: each file parses arguments and calls one function."""

@@ -42,6 +42,8 @@ def run(args: argparse.Namespace) -> None:
         seconds = humanfriendly.parse_timespan(args.batch)
     except humanfriendly.InvalidTimespan:
         raise UsageError(f"--batch: expected a time such as '60 s', got {args.batch!r}") from None
+    if args.threads < 0:
+        raise UsageError(f"--threads: {args.threads} is below 0")
     if args.threads:
         torch.set_num_threads(args.threads)
     voice = load_run(args.exp, args.checkpoint, args.device)

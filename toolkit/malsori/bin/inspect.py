@@ -28,4 +28,4 @@ def run(args: argparse.Namespace) -> None:
     print("sizes:")
     for name, content in members.items():
         print(f"  {name}: {len(content)}")
-    print("tokens: " + " ".join(members["tokens.txt"].decode("utf-8").split()))
+    print("tokens: " + " ".join(members["tokens.txt"].decode("utf-8", "replace").split()))

@@ -8,8 +8,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from malsori import __version__
 from malsori.core.errors import MalsoriError, UsageError
+from malsori.core.version import VERSION
 
 COMMANDS = {
     "doctor": "malsori.bin.doctor",
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_overview())
         return 0
     if words[0] == "--version":
-        print(f"malsori {__version__}")
+        print(f"malsori {VERSION}")
         return 0
     try:
         return _call(words[0], words[1:])

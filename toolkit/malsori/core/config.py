@@ -1,6 +1,6 @@
 """Settings: frozen dataclasses filled from YAML files and ``key.path=value`` overrides, strictly.
 
-Precedence, low to high: dataclass defaults, files named by ``inherit:``, the file itself, overrides.
+Precedence, low to high: dataclass defaults, files of ``inherit:``, the file itself, overrides.
 Every message starts with the path of the setting it is about.
 """
 
@@ -11,16 +11,18 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import itertools
 import math
 import textwrap
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
+from malsori.core import strict_yaml
 from malsori.core.errors import ConfigError
 from malsori.core.registry import Registry
 
@@ -41,7 +43,7 @@ class Choice:
 
 
 def choice(registry: Registry, default: str) -> Any:
-    """Return a dataclass field that holds a ``Choice`` from ``registry``, ``default`` if not set."""
+    """Return a dataclass field that holds a ``Choice`` from ``registry``."""
     return dataclasses.field(
         default_factory=lambda: Choice(default, registry.entry(default).config()),
         metadata={"registry": registry, "default": default},
@@ -64,34 +66,44 @@ def load(cls: type[T], path: str | Path | None = None, overrides: Sequence[str] 
     Raises:
         ConfigError: Missing or malformed file, unknown key, wrong type, or a refused value.
     """
-    tree = read_tree(path) if path is not None else {}
+    tree = read_tree(path, cls) if path is not None else {}
     for override in overrides:
-        tree = merge(tree, _parse_override(override))
+        tree = merge(tree, _parse_override(override), cls)
     return from_dict(cls, tree)
 
 
-def read_tree(path: str | Path) -> dict[str, Any]:
+def read_tree(path: str | Path, cls: type | None = None) -> dict[str, Any]:
     """Return a YAML file as nested dictionaries with its ``inherit:`` files merged below it."""
-    return _read_tree(Path(path), ())
+    return _read_tree(Path(path), (), cls)
 
 
-def merge(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+def merge(
+    low: Mapping[str, Any], high: Mapping[str, Any], cls: type | None = None
+) -> dict[str, Any]:
     """Return ``low`` overlaid by ``high``, recursively.
 
-    Where ``high`` names another component than ``low`` (both have ``name``), the settings of the
-    component in ``low`` do not apply to it and are dropped.
+    Where ``high`` names another component than ``low``, the settings of the component in ``low``
+    do not apply to it and are dropped. A bare name is a mapping with nothing but ``name``.
+
+    Args:
+        low: Settings below.
+        high: Settings that win.
+        cls: Dataclass of the settings; tells which component settings without ``name`` belong to.
     """
     merged = dict(low)
     for key, value in high.items():
         below = merged.get(key)
-        if isinstance(below, str) and isinstance(value, Mapping) and "name" not in value:
-            below = {"name": below}  # a bare name, refined
+        default, inner = _component(cls, key, value, below)
+        if isinstance(below, str) and isinstance(value, Mapping):
+            below = {"name": below}
+        if isinstance(value, str) and isinstance(below, Mapping) and (default or "name" in below):
+            value = {"name": value}
         if not (isinstance(below, Mapping) and isinstance(value, Mapping)):
             merged[key] = value
-        elif "name" in value and "name" in below and value["name"] != below["name"]:
+        elif "name" in value and value["name"] != below.get("name", default or value["name"]):
             merged[key] = dict(value)
         else:
-            merged[key] = merge(below, value)
+            merged[key] = merge(below, value, inner)
     return merged
 
 
@@ -135,7 +147,7 @@ def from_dict(cls: type[T], tree: Mapping[str, Any], path: str = "") -> T:
 
 
 def read_choice(registry: Registry, value: Any, path: str, default: str | None = None) -> Choice:
-    """Return the component that ``value`` names: a name, or a mapping with ``name`` and settings."""
+    """Return the component in ``value``: a name, or a mapping with ``name`` and settings."""
     if isinstance(value, Choice):
         return value
     if isinstance(value, str):
@@ -176,10 +188,10 @@ def to_yaml(config: Any, comments: bool = False) -> str:
 
 
 @functools.cache
-def field_docs(cls: type) -> dict[str, str]:
+def field_docs(cls: Hashable) -> dict[str, str]:
     """Return the docstring of each field: the string literal that stands under it in the source."""
     docs: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
+    for base in reversed(inspect.getmro(typing.cast(type, cls))):
         if not dataclasses.is_dataclass(base):
             continue
         try:
@@ -188,7 +200,7 @@ def field_docs(cls: type) -> dict[str, str]:
             continue
         tree = ast.parse(source).body[0]
         body = tree.body if isinstance(tree, ast.ClassDef) else []
-        for node, after in zip(body, body[1:], strict=False):
+        for node, after in itertools.pairwise(body):
             if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
                 continue
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
@@ -214,34 +226,12 @@ def type_name(hint: Any) -> str:
     return str(getattr(hint, "__name__", hint))
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """PyYAML's safe loader that refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise ConfigError(
-                    f"{key.value}: given twice, second time in line {key.start_mark.line + 1}"
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _parse_yaml(text: str) -> Any:
-    loader = _StrictLoader(text)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
-
-
-def _read_tree(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read_tree(path: Path, above: tuple[Path, ...], cls: type | None) -> dict[str, Any]:
     real = path.resolve()
     if real in above:
         raise ConfigError(f"{path}: inherits from itself")
     try:
-        tree = _parse_yaml(path.read_text(encoding="utf-8"))
+        tree = strict_yaml.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such config file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -255,10 +245,13 @@ def _read_tree(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, got {tree!r}")
     parents = tree.pop("inherit", [])
+    parents = [parents] if isinstance(parents, str) else parents
+    if not isinstance(parents, list) or not all(isinstance(parent, str) for parent in parents):
+        raise ConfigError(f"{path}: inherit: expected a file or a list of files, got {parents!r}")
     below: dict[str, Any] = {}
-    for parent in [parents] if isinstance(parents, str) else parents:
-        below = merge(below, _read_tree(path.parent / parent, (*above, real)))
-    return merge(below, tree)
+    for parent in parents:
+        below = merge(below, _read_tree(path.parent / parent, (*above, real), cls), cls)
+    return merge(below, tree, cls)
 
 
 def _parse_override(text: str) -> dict[str, Any]:
@@ -267,7 +260,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     if not equals or not all(names):
         raise ConfigError(f"override {text!r}: write it as key.path=value")
     try:
-        tree = _parse_yaml(value)
+        tree = strict_yaml.parse(value)
     except yaml.YAMLError:
         raise ConfigError(f"override {text!r}: the value is not YAML") from None
     for name in reversed(names):
@@ -275,9 +268,28 @@ def _parse_override(text: str) -> dict[str, Any]:
     return dict(tree)
 
 
+def _component(
+    cls: type | None, key: str, value: Any, below: Any
+) -> tuple[str | None, type | None]:
+    """Return the default component of field ``key``, if it holds one, and its settings' class."""
+    fields = {field.name: field for field in dataclasses.fields(cls)} if cls else {}
+    if cls is None or key not in fields:
+        return None, None
+    if "registry" not in fields[key].metadata:
+        hint = _hints(cls)[key]
+        return None, hint if dataclasses.is_dataclass(hint) and isinstance(hint, type) else None
+    default = fields[key].metadata["default"]
+    named = [part.get("name") if isinstance(part, Mapping) else part for part in (value, below)]
+    name = next((name for name in named if isinstance(name, str)), default)
+    try:
+        return default, fields[key].metadata["registry"].entry(name).config
+    except ConfigError:  # from_dict says what is wrong with the name
+        return default, None
+
+
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls, include_extras=True)
+def _hints(cls: Hashable) -> dict[str, Any]:
+    return typing.get_type_hints(typing.cast(type, cls), include_extras=True)
 
 
 def _over_default(field: dataclasses.Field[Any], value: Any) -> Any:

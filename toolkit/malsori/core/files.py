@@ -17,11 +17,11 @@ from malsori.core.errors import MalsoriError
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Give an open file that becomes ``path`` when the block ends well, and vanishes otherwise.
+    r"""Give an open file that becomes ``path`` when the block ends well, and vanishes otherwise.
 
     Args:
         path: Where the file shall stand; missing folders are made.
-        mode: ``"w"`` (UTF-8, ``\\n`` line ends) or ``"wb"``.
+        mode: ``"w"`` (UTF-8, ``\n`` line ends) or ``"wb"``.
 
     Raises:
         MalsoriError: The disk refused (full, read-only); the file before it is untouched.
@@ -74,7 +74,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         if path.exists():
             shutil.rmtree(old, ignore_errors=True)
             os.replace(path, old)
-        os.replace(aside, path)
+        try:
+            os.replace(aside, path)
+        except OSError:
+            if old.exists():
+                os.replace(old, path)
+            raise
         aside = None
         sync_folder(path.parent)
         shutil.rmtree(old, ignore_errors=True)
@@ -106,6 +111,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MalsoriError(f"{path}: no such file") from None
+    except OSError as error:
+        raise MalsoriError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise MalsoriError(f"{path}: not a JSON file: {error}") from error
 

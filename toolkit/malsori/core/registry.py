@@ -71,6 +71,8 @@ class Registry:
                 raise ConfigError(self._unknown(name))
             target = name
         module_name, _, attribute = target.partition(":")
+        if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
+            raise ConfigError(f"{self.kind} {name!r}: {target!r} is not 'package.module:ATTRIBUTE'")
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:

@@ -6,6 +6,7 @@ already: what a run sees does not depend on when the cache was filled.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 from collections.abc import Callable
@@ -54,16 +55,21 @@ class AudioCache:
                 self._lengths[i] = len(whole)  # last: a kill before this leaves the slot empty
         else:
             whole = self._samples[start : start + length]
-        return whole.astype(np.float32) / 32768
+        return whole.astype(np.float32) / np.float32(32768)
 
 
 def _map_file(path: Path, size: int) -> mmap.mmap:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+b") as file:
-            if os.path.getsize(path) != size:  # new, or of other data
+            fcntl.flock(file, fcntl.LOCK_EX)  # of several processes one makes it
+            if os.path.getsize(path) != size:  # new, or left unfinished
                 file.truncate(0)
-                os.posix_fallocate(file.fileno(), 0, size)
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError:
+                    file.truncate(0)  # give back what it got of a full disk
+                    raise
             return mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise MalsoriError(

@@ -145,7 +145,10 @@ class SpeechDataset:
         samples = np.ceil(self.seconds * self.audio.sample_rate).astype(np.int64)
         path = None
         if config.cache == "disk":
-            print_of = hashlib.sha256((self.data.path / "text").read_bytes())
+            print_of = hashlib.sha256()
+            for file in ("text", "wav.scp", "segments"):
+                source = self.data.path / file
+                print_of.update(source.read_bytes() if source.exists() else b"-")
             print_of.update(f"{self.audio.sample_rate} {len(self)}".encode())
             print_of.update(samples.tobytes())
             path = Path(config.stats) / "cache" / f"{name}-{print_of.hexdigest()[:16]}.pcm"

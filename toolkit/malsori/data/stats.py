@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malsori.core.errors import MalsoriError
-from malsori.core.files import atomic_write, read_json, write_json, write_text
+from malsori.core.files import atomic_write, read_json, sha256, write_json, write_text
 from malsori.core.log import get_logger, progress
 from malsori.data.datadir import DataDir
 from malsori.data.table import Table
@@ -98,17 +98,23 @@ def collect(
     for place, folder in enumerate(sets):
         mark = out / f"{folder.name}.done.json"
         state = {"fingerprint": _fingerprint(folder, tokens, audio)}
+        results = [out / f"{folder.name}.f0.{kind}" for kind in ("ark", "scp")]
+        if place == 0:
+            state["statistics"] = _hash(out / "stats.json")
         previous = read_json(mark) if mark.exists() else {}
-        if previous.get("fingerprint") == state["fingerprint"]:
+        same = all(previous.get(key) == value for key, value in state.items())
+        if same and all(path.exists() for path in results):
             log.info("%s: unchanged, kept", folder)
             rejected += [(key, reason) for key, reason in previous["rejected"]]
             continue
+        mark.unlink(missing_ok=True)  # until all is written anew
         done = _collect_set(folder, tokens, audio, out, jobs)
         count = len(done.f0) + len(done.rejected)
         _report(folder, done, count, max_rejected)
         rejected += done.rejected
         if place == 0:
             _finish(done.sums, folder).save(out / "stats.json")
+            state["statistics"] = _hash(out / "stats.json")
         write_json(mark, {**state, "rejected": done.rejected})
     lines = [f"{key}\t{reason}\n" for key, reason in sorted(rejected)]
     write_text(out / "rejected.tsv", "".join(lines))
@@ -222,7 +228,7 @@ def _finish(sums: Sums, folder: Path) -> Statistics:
         raise MalsoriError(f"{folder}: no usable utterance; rejected.tsv says why")
     if sums.voiced == 0:
         raise MalsoriError(
-            f"{folder}: no voiced frame in the whole set; audio.f0_low_hz and f0_high_hz may not fit"
+            f"{folder}: no voiced frame in the whole set; do audio.f0_low_hz and f0_high_hz fit?"
         )
 
     def spread(
@@ -254,6 +260,10 @@ def _report(folder: Path, done: Result, count: int, max_rejected: float) -> None
             f"{folder}: {len(done.rejected)} of {count} utterances rejected, "
             f"more than --max-rejected {max_rejected:g}{first}"
         )
+
+
+def _hash(path: Path) -> str:
+    return sha256(path) if path.exists() else "none"
 
 
 def _fingerprint(folder: Path, tokens: Path, audio: AudioConfig) -> str:

@@ -46,7 +46,8 @@ class AudioConfig:
             )
         if not 0 < self.f0_low_hz < self.f0_high_hz:
             raise ConfigError(
-                f"f0_high_hz: need 0 < f0_low_hz < f0_high_hz, got {self.f0_low_hz:g}, {self.f0_high_hz:g}"
+                f"f0_high_hz: need 0 < f0_low_hz < f0_high_hz, "
+                f"got {self.f0_low_hz:g} and {self.f0_high_hz:g}"
             )
 
     def frames(self, samples: int) -> int:

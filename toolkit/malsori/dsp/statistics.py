@@ -50,18 +50,31 @@ class Statistics:
             raise MalsoriError(
                 f"{origin}: not a statistics file; run stage 3 ('malsori stats') again"
             )
-        try:
-            values = {
-                name: tuple(map(float, value)) if isinstance(value, list) else float(value)
-                for name, value in tree.items()
-            }
-            statistics = cls(**values)  # type: ignore[arg-type]
-            spreads = (*statistics.mel_std, statistics.pitch_std, statistics.energy_std)
-            sound = all(math.isfinite(value) and value > 0 for value in spreads)
-        except (TypeError, ValueError):
-            sound = False
-        if not sound or len(statistics.mel_mean) != len(statistics.mel_std):
+        bands = {"mel_mean", "mel_std"}
+        listed = {name: value if name in bands else [value] for name, value in tree.items()}
+        if not all(_sound(value, above_0=name.endswith("_std")) for name, value in listed.items()):
             raise MalsoriError(
                 f"{origin}: statistics are damaged; run stage 3 ('malsori stats') again"
             )
-        return statistics
+        if len(listed["mel_mean"]) != len(listed["mel_std"]):
+            raise MalsoriError(
+                f"{origin}: {len(listed['mel_mean'])} means, but {len(listed['mel_std'])} "
+                "deviations of mel bands; run stage 3 ('malsori stats') again"
+            )
+        return cls(
+            **{
+                name: tuple(map(float, value)) if name in bands else float(value[0])
+                for name, value in listed.items()
+            }  # type: ignore[arg-type]
+        )
+
+
+def _sound(values: Any, above_0: bool) -> bool:
+    """Return whether ``values`` is a list of finite numbers, above 0 if asked."""
+    return isinstance(values, list) and all(
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and (value > 0 or not above_0)
+        for value in values
+    )

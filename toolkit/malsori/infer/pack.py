@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +20,13 @@ from typing import Any
 import yaml
 from torch import Tensor
 
-from malsori import __version__
 from malsori.core.config import read_tree, to_dict
 from malsori.core.errors import MalsoriError
 from malsori.core.files import atomic_write, read_json
 from malsori.core.log import get_logger
+from malsori.core.version import VERSION
 from malsori.dsp.statistics import Statistics
-from malsori.infer.voice import Voice, assemble, load_run
+from malsori.infer.voice import Voice, assemble, checkpoint_names, load_run
 
 log = get_logger(__name__)
 
@@ -41,6 +43,10 @@ LARGEST = {
     "training.safetensors": 8192 * MEGABYTE,
 }
 """The members of a pack and how large each may be."""
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError),  # zipfile's for what it does not support
+)
 REQUIRED = ("meta.yaml", "config.yaml", "tokens.txt", "stats.json", "model.safetensors")
 SENTENCES = {"ko": "안녕하세요. 만나서 반갑습니다.", "en": "Hello. Nice to meet you."}
 """What a fresh pack is made to say, by the language of its front end."""
@@ -100,7 +106,9 @@ def write_pack(
     with atomic_write(out, "wb") as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in {"meta.yaml": text.encode(), **members}.items():
             packed = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(name), content, packed)  # no time of day in it
+            info = zipfile.ZipInfo(name)  # no time of day in it
+            info.external_attr = 0o100644 << 16  # what unzip gives the file
+            archive.writestr(info, content, packed)
 
 
 def load_pack(path: Path, device: str = "cpu") -> Voice:
@@ -115,17 +123,21 @@ def load_pack(path: Path, device: str = "cpu") -> Voice:
     members = read_members(path, skip=("training.safetensors",))
     check_meta(path, members)
     description = _mapping(path, "config.yaml", members["config.yaml"])
-    for key in ("audio", "model", "tokenizer", "speakers", "languages"):
+    for key in ("audio", "model", "tokenizer"):
         if key not in description:
             raise MalsoriError(f"{path}: config.yaml has no {key!r}; the pack is damaged")
-    _refuse_foreign_code(path, description)
+        _refuse_foreign_code(path, description[key])
+    for key in ("speakers", "languages"):
+        names = description.get(key)
+        if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
+            raise MalsoriError(f"{path}: config.yaml: {key} is no list of names; damaged")
     try:
         weights = load(members["model.safetensors"])
     except SafetensorError as error:
         raise MalsoriError(f"{path}: model.safetensors is damaged: {error}") from error
     try:
         statistics = Statistics.from_json(json.loads(members["stats.json"]), f"{path}: stats.json")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalsoriError(f"{path}: stats.json is not JSON: {error}") from error
     with tempfile.TemporaryDirectory() as folder:
         for name in ("tokens.txt", "bpe.model", "lexicon.tsv"):
@@ -156,7 +168,7 @@ def read_members(path: Path, skip: tuple[str, ...] = ()) -> dict[str, bytes]:
                     found[info.filename] = _read_capped(path, archive, info)
     except FileNotFoundError:
         raise MalsoriError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except UNREADABLE as error:
         raise MalsoriError(f"{path}: not a readable pack: {error}") from error
     missing = [name for name in REQUIRED if name not in found]
     if missing:
@@ -170,7 +182,7 @@ def check_meta(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
     version = meta.get("format_version")
     if version != FORMAT_VERSION:
         raise MalsoriError(
-            f"{path}: format version {version!r}, this malsori reads {FORMAT_VERSION}; update malsori"
+            f"{path}: format version {version!r}, this malsori reads {FORMAT_VERSION}: update it"
         )
     hashes = meta.get("sha256")
     if not isinstance(hashes, dict):
@@ -180,6 +192,9 @@ def check_meta(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
             raise MalsoriError(
                 f"{path}: {name} does not have the hash that meta.yaml gives; damaged"
             )
+    for name in hashes:
+        if name not in members and name != "training.safetensors":
+            raise MalsoriError(f"{path}: {name} is missing, which meta.yaml lists; damaged")
     return meta
 
 
@@ -229,14 +244,12 @@ def _meta(
     licences: Licences,
     members: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    pointer = folder / "checkpoints" / checkpoint
-    name = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else checkpoint
-    state_path = folder / "checkpoints" / name / "state.json"
-    state = read_json(state_path) if state_path.exists() else {}
+    names = checkpoint_names(folder, checkpoint)
+    states = [read_json(folder / "checkpoints" / name / "state.json") for name in names]
     record = read_json(folder / "run.json")
     return {
         "format_version": FORMAT_VERSION,
-        "malsori": __version__,
+        "malsori": VERSION,
         "task": tree["task"]["name"],
         "model": tree["model"]["name"],
         "language": voice.tokenizer.frontend.language,
@@ -244,9 +257,9 @@ def _meta(
         "speakers": list(voice.speakers),
         "licences": {"code": "Apache-2.0", "data": licences.data, "weights": licences.weights},
         "training": {
-            "checkpoint": name,
-            "step": state.get("step"),
-            "metric": {state.get("metric_name", "none"): state.get("metric")},
+            "checkpoints": [
+                {"step": state["step"], state["metric_name"]: state["metric"]} for state in states
+            ],
             "seed": tree["seed"],
             "commit": record.get("commit"),
             "packages": record.get("packages"),
@@ -259,10 +272,7 @@ def _meta(
 def _training_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
-    pointer = folder / "checkpoints" / checkpoint
-    if checkpoint == "average":
-        pointer = folder / "checkpoints" / "best"
-    name = pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else checkpoint
+    name = checkpoint_names(folder, checkpoint)[0]  # of an average the best one's
     players = load_file(folder / "checkpoints" / name / "players.safetensors")
     return {n: t for n, t in players.items() if not n.startswith("generator/")}
 
@@ -276,6 +286,8 @@ def _check_member(path: Path, info: zipfile.ZipInfo, found: Mapping[str, bytes])
     kind = info.external_attr >> 16
     if kind & 0o170000 not in (0, 0o100000):
         raise MalsoriError(f"{path}: {name!r} is a link or no plain file; refused")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise MalsoriError(f"{path}: {name!r} is compressed in a way that no pack is; refused")
     if info.file_size > LARGEST[name]:
         raise MalsoriError(
             f"{path}: {name} would be {info.file_size / MEGABYTE:.0f} MB, more than "
@@ -294,8 +306,11 @@ def _read_capped(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
 def _mapping(path: Path, name: str, content: bytes) -> dict[str, Any]:
     try:
+        events = yaml.parse(content, yaml.SafeLoader)
+        if any(isinstance(event, yaml.AliasEvent) for event in events):
+            raise MalsoriError(f"{path}: {name} has YAML aliases, which no pack needs; refused")
         tree = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MalsoriError(f"{path}: {name} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise MalsoriError(f"{path}: {name} is not a mapping; the pack is damaged")
@@ -303,12 +318,14 @@ def _mapping(path: Path, name: str, content: bytes) -> dict[str, Any]:
 
 
 def _refuse_foreign_code(path: Path, tree: Any) -> None:
-    """Refuse names of the form ``package.module:ENTRY``: a pack chooses from our tables only."""
-    for value in tree.values() if isinstance(tree, dict) else tree:
-        if isinstance(value, (dict, list)):
-            _refuse_foreign_code(path, value)
+    """Refuse values of the form ``package.module:ENTRY``: a pack chooses from our tables only.
+
+    Registries take a component as ``name: x`` or as ``x`` alone: no string may have a colon.
+    """
+    if isinstance(tree, str) and ":" in tree:
+        raise MalsoriError(f"{path}: names code outside of malsori ({tree!r}); refused")
     if isinstance(tree, dict):
-        for key in ("name", "frontend"):
-            value = tree.get(key)
-            if isinstance(value, str) and ":" in value:
-                raise MalsoriError(f"{path}: names code outside of malsori ({value!r}); refused")
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for value in tree:
+            _refuse_foreign_code(path, value)

@@ -21,6 +21,8 @@ from malsori.infer.voice import Voice, load_run
 from malsori.models.voice import Conditions, Controls, Speech
 from malsori.text.frontend import TextError, Word
 
+LONGEST_PAUSE = 60.0
+"""Seconds between two sentences."""
 SENTENCE_END = re.compile(r"(?<=[.!?…。])\s+|\n+")
 
 
@@ -127,9 +129,11 @@ class Synthesizer:
             MalsoriError: A control is out of its range, or no such speaker or language.
         """
         sentences = [part for part in SENTENCE_END.split(text) if part.strip()]
-        read = [words for part in sentences if (words := self.voice.tokenizer.words(part))]
-        if not any(word.tokens for words in read for word in words):
+        read = [words for part in sentences if _speaks(words := self.voice.tokenizer.words(part))]
+        if not read:
             raise TextError(f"nothing to speak in {text!r}: give at least one word")
+        if not 0 <= pause <= LONGEST_PAUSE:
+            raise MalsoriError(f"pause: {pause:g} is not between 0 and {LONGEST_PAUSE:g} seconds")
         spoken = self.speak(
             read, speed=speed, pitch=pitch, energy=energy, speaker=speaker, language=language
         )
@@ -199,6 +203,12 @@ class Synthesizer:
             hop=self.voice.audio.hop,
             words=tuple((word.text, len(word.tokens)) for word in words),
         )
+
+
+def _speaks(words: Sequence[Word]) -> bool:
+    """Return whether more than punctuation is there to be spoken."""
+    tokens = (token for word in words for token in word.tokens)
+    return any(character.isalnum() for token in tokens for character in token)
 
 
 def _join(parts: list[Spoken], pause: float) -> Spoken:

@@ -166,6 +166,14 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -
     fold_weight_norm(model)
 
 
+def checkpoint_names(folder: Path, checkpoint: str) -> list[str]:
+    """Return the folders that best, last, average or step-N stand for; none if there is no such."""
+    if checkpoint not in ("best", "last", "average"):
+        return [checkpoint]
+    pointer = folder / "checkpoints" / checkpoint
+    return pointer.read_text(encoding="utf-8").split() if pointer.exists() else []
+
+
 def checkpoint_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
     """Return the averaged generator weights of a checkpoint, or their mean over the best ones.
 
@@ -173,17 +181,7 @@ def checkpoint_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
         MalsoriError: There is no such checkpoint, or it is damaged.
     """
     checkpoints = folder / "checkpoints"
-    if checkpoint == "average":
-        chosen = sorted(
-            path.name
-            for path in checkpoints.glob("step-*")
-            if read_json(path / "state.json").get("metric") is not None
-        )
-    elif checkpoint in ("best", "last"):
-        pointer = checkpoints / checkpoint
-        chosen = [pointer.read_text(encoding="utf-8").strip()] if pointer.exists() else []
-    else:
-        chosen = [checkpoint]
+    chosen = checkpoint_names(folder, checkpoint)
     if not chosen or not all((checkpoints / name).is_dir() for name in chosen):
         there = ", ".join(sorted(path.name for path in checkpoints.glob("step-*"))) or "none"
         raise MalsoriError(f"{checkpoints}: no checkpoint {checkpoint!r}; there: {there}")

@@ -55,7 +55,7 @@ class JetsConfig:
     energy: PredictorConfig = PredictorConfig()
     """Predictor of normalised energy per token."""
     prior: Prior = "proper"
-    """Diagonal prior of the aligner: proper (rows sum to 1) or published (as ESPnet computes it)."""
+    """Diagonal prior of the aligner: proper (rows sum to 1) or published (ESPnet's)."""
     generator: Choice = choice(GENERATORS, "hifigan_v1")
     """Frames to waveform."""
     segment: int = 64

@@ -6,7 +6,7 @@ Axes: B utterances, N tokens, T frames, S samples.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -133,8 +133,8 @@ class VoiceModel(Protocol):
         self,
         tokens: Tensor,
         token_lengths: Tensor,
-        conditions: Conditions = field(default_factory=Conditions),
-        controls: Controls = field(default_factory=Controls),
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
         prosody: Prosody | None = None,
     ) -> Speech:
         """Return speech for tokens."""

@@ -53,6 +53,11 @@ class DiscriminatorConfig:
     def __post_init__(self) -> None:
         if len(self.scale_kernels) != 4:
             raise ConfigError(f"scale_kernels: need 4 kernels, got {list(self.scale_kernels)}")
+        even = [kernel for kernel in self.scale_kernels if kernel % 2 == 0]
+        if even:
+            raise ConfigError(f"scale_kernels: must be odd, got {even[0]}")
+        if self.period_kernel % 2 == 0:
+            raise ConfigError(f"period_kernel: must be odd, got {self.period_kernel}")
         if self.scales + len(self.periods) == 0:
             raise ConfigError("periods: at least one scale or one period is needed")
 

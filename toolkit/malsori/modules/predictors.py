@@ -5,6 +5,7 @@ Axes: B utterances, N tokens, D width.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -50,7 +51,7 @@ class VariancePredictor(nn.Module):
         sizes = [width] + [config.channels] * config.layers
         self.blocks = nn.ModuleList(
             PredictorBlock(before, after, config.kernel, config.dropout)
-            for before, after in zip(sizes, sizes[1:], strict=False)
+            for before, after in itertools.pairwise(sizes)
         )
         self.out = nn.Linear(sizes[-1], 1)
 

@@ -1,4 +1,4 @@
-"""Transformer stack of FastSpeech 2 and JETS: pre-norm, scaled positions, convolutional feed-forward.
+"""Transformer stack of FastSpeech 2 and JETS: pre-norm, scaled positions, convolutions.
 
 Axes: B utterances, T positions, D width, H heads.
 """
@@ -28,7 +28,7 @@ class TransformerConfig:
     kernel: int = 3
     """Kernel of the two convolutions of the feed-forward part; odd."""
     dropout: float = 0.2
-    """Share of values dropped after positions, attention and feed-forward, and of attention weights."""
+    """Share dropped of attention weights, and of values after positions and each part."""
 
     def __post_init__(self) -> None:
         if self.kernel % 2 == 0:

@@ -22,7 +22,7 @@ def normalise_convolutions(module: M) -> M:
 
 
 def fold_weight_norm(module: M) -> M:
-    """Replace normalised weights below ``module`` by plain ones of the same value, for inference."""
+    """Replace normalised weights below ``module`` by plain ones of the same value."""
     for part in list(module.modules()):
         if parametrize.is_parametrized(part, "weight"):
             parametrize.remove_parametrizations(part, "weight")

@@ -8,8 +8,8 @@ import platform
 from collections.abc import Sequence
 from typing import Any
 
-import malsori
 from malsori.core.config import Choice, to_dict
+from malsori.core.version import VERSION
 from malsori.score.evaluation import DECODED, OTHER, SILENCE, SYSTEMS, Evaluation, UtteranceScores
 from malsori.score.intervals import LEVEL, RESAMPLES, SEED, Estimate
 from malsori.score.scorer import Metric, written
@@ -96,7 +96,7 @@ def interval(metric: Metric, value: Estimate) -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions that the scores depend on, by name."""
-    found = {"malsori": malsori.__version__, "python": platform.python_version()}
+    found = {"malsori": VERSION, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

@@ -69,4 +69,4 @@ def _draw(figure: object) -> Picture:
 
     canvas = FigureCanvasAgg(figure)  # type: ignore[arg-type]
     canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return np.array(canvas.buffer_rgba(), dtype=np.uint8)[..., :3]

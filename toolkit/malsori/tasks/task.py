@@ -40,7 +40,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Demonstration:
-    """What a person would look at and listen to, and the numbers that choose the best checkpoint."""
+    """What people look at and listen to, and the numbers that choose the best checkpoint."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     audio: dict[str, NDArray[np.float32]] = field(default_factory=dict)

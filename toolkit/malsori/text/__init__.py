@@ -1,5 +1,6 @@
-"""Text front ends: normalisation, pronunciation, token lists. Imports of one language never
-touch another's: each front end is imported when it is first asked for.
+"""Text front ends: normalisation, pronunciation, token lists.
+
+Imports of one language never touch another's: a front end is imported when it is asked for.
 """
 
 from __future__ import annotations

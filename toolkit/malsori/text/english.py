@@ -81,11 +81,10 @@ class English:
         Raises:
             TextError: The text is not normalised, or the extra ``[en]`` is not installed.
         """
-        shouted = normalized.isupper()
         words: list[Word] = []
         for piece in _PIECE.findall(_HYPHEN.sub(" ", normalized)):
             if piece[0].isalpha():
-                words.append(Word(piece, self._word(piece, shouted)))
+                words.append(Word(piece, self._word(piece)))
             elif piece in PUNCTUATION:
                 words.append(Word(piece, (piece,)))
             else:
@@ -98,7 +97,7 @@ class English:
         """Return the words of a text with their phonemes; see ``normalize`` and ``pronounce``."""
         return self.pronounce(self.normalize(text))
 
-    def _word(self, piece: str, shouted: bool) -> tuple[str, ...]:
+    def _word(self, piece: str) -> tuple[str, ...]:
         word = piece.lower()
         given = self._given.get(word)
         if given is not None:
@@ -107,7 +106,7 @@ class English:
             raise TextError.unreadable(piece, piece, f"longer than {LONGEST_WORD} letters")
         if len(piece) == 1 and piece.isupper() and piece != "A":
             return _spelt(word)
-        if piece.isupper() and not shouted and 1 < len(piece) <= LONGEST_ACRONYM:
+        if piece.isupper() and 1 < len(piece) <= LONGEST_ACRONYM:
             known = lexicon().get(word)
             return known if known is not None else _spelt(word)
         return _pronounce(word)
@@ -174,7 +173,7 @@ def _spelt(letters: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1)
 def _tagger() -> Any:
     try:
-        import pycrfsuite  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        import pycrfsuite  # type: ignore[import]
     except ModuleNotFoundError:
         raise TextError(_INSTALL) from None
     tagger = pycrfsuite.Tagger()
@@ -210,7 +209,7 @@ def _guess(word: str) -> tuple[str, ...]:
 
 def _data_folder() -> Path:
     try:
-        import gruut_lang_en  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        import gruut_lang_en  # type: ignore[import]
     except ModuleNotFoundError:
         raise TextError(_INSTALL) from None
     return Path(gruut_lang_en.get_lang_dir())

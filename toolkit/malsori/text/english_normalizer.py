@@ -103,7 +103,7 @@ def _plain(text: str) -> str:
             characters.append(" ")  # emoji and ornaments are not read
         elif category not in ("Cf", "Mn", "Me", "Sk", "Co", "Cn"):
             characters.append(character)
-    return "".join(characters)
+    return unicodedata.normalize("NFC", "".join(characters))
 
 
 def _expand(found: re.Match[str]) -> str:

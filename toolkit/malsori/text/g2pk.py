@@ -107,7 +107,7 @@ def _converter() -> Callable[[str], str]:
             dictionary would start a download; so it is looked for first.
     """
     try:
-        import nltk.data  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        import nltk.data  # type: ignore[import]
     except ModuleNotFoundError:
         raise TextError(_INSTALL) from None
     folder = str(Path(sys.prefix) / "share" / "nltk_data")

@@ -36,8 +36,7 @@ nato 나토 | nasa 나사 | unesco 유네스코 | unicef 유니세프 | fifa 피
 
 WORDS = {
     word: reading
-    for cell in _TABLE.replace("
-", "|").split("|")
+    for cell in _TABLE.replace("\n", "|").split("|")
     if cell.strip()
     for word, reading in [cell.split()]
 }

@@ -59,7 +59,9 @@ _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=Tru
 _DIGIT = re.compile("[0-9]")
 _CLOCK = re.compile(r"(?<![0-9:])([0-9]{1,2}):([0-5][0-9])(?![0-9:])")
 _DATE = re.compile(r"(?<![0-9.])([0-9]{4})[.\-/] ?([0-9]{1,2})[.\-/] ?([0-9]{1,2})(?![0-9])\.?")
-_PHONE = re.compile(r"(?<![0-9-])([0-9]{2,4})-([0-9]{3,4})(?:-([0-9]{4}))?(?![0-9-])")
+_PHONE = re.compile(
+    r"(?<![0-9-])(?:(0[0-9]{1,2})-([0-9]{3,4})-([0-9]{4})|(1[568][0-9]{2}|[0-9]{3})-([0-9]{4}))(?![0-9-])"
+)
 _MONEY = re.compile(rf"([$₩€£¥]) ?({_NUMBER})(\.[0-9]+)? ?(천|만|억|조|백만|십억)?")
 _RANGE = re.compile(rf"(?<![0-9])(?<![0-9][,.])({_NUMBER})[~-](?={_NUMBER})")
 _QUANTITY = re.compile(
@@ -191,9 +193,9 @@ def _read_quantity(found: re.Match[str]) -> str:
         words = _decimal(digits, decimals) if decimals else counted(digits.replace(",", ""), rest)
         return f"{dash}{minus}{words}{space}"
     if unit:
-        return f"{dash}{minus}{_decimal(digits, decimals)} {_UNITS[unit.strip().lower()]} ".replace(
-            " 퍼센트", "퍼센트"
-        )
+        name = _UNITS[unit.strip().lower()]
+        gap = "" if name.startswith("퍼센트") else " "
+        return f"{dash}{minus}{_decimal(digits, decimals)}{gap}{name}"
     if not decimals and digits.startswith("0") and len(digits) > 1:
         return dash + minus + one_by_one(digits, zero="공")
     return dash + minus + _decimal(digits, decimals)

@@ -52,7 +52,8 @@ _NEVER_ADNOMINAL = word_set(
 마흔 한글 댓글 정글 연결 해결 판결 비결 물결 숨결 굴 얼 올 번번 볼 털실 병실 욕실 진실 확실 성실
 튼실 소설 시설 건설 전설 연설 개설 배달 전달 발달 반달 한달 이번달 다음달 지난달 속달 매달 캐널
 채널 터널 패널 저널 모델 라벨 레벨 노벨 바벨 샤넬 싱글 커플 애플 샘플 스타일 파일 마일 타일 나일
-뇌물 그물 우물 금물 강물 찬물 맹물
+뇌물 그물 우물 금물 강물 찬물 맹물 골목길 산길 눈길 발길 손길 갈림길 지름길 출근길 퇴근길 물길
+뱃길 밤길 빗길 품질 성질 물질 본질 체질 재질 질 저울 개울 여울 한울
     """
 )
 _ADNOMINAL_LAST = frozenset("할될갈올볼줄킬릴낼쓸탈질칠클힐울길뛸")
@@ -121,9 +122,9 @@ def meet(word: str, following: str) -> tuple[str, Gap]:
         if _adds_n(word, following):
             return "ㄴ", Gap.WORD
         return "", Gap.CLOSE if len(word) <= LONGEST_CLOSE_WORD else Gap.WORD
-    if final == "ㄹ" and initial in "ㄱㄷㅂㅅㅈ":
+    if initial in "ㄱㄷㅂㅅㅈ":
         counted = word in _NUMBERS_IN_L and following.startswith(_COUNTED)
-        if counted or _is_adnominal(word, following):  # article 27
+        if counted or (final == "ㄹ" and _is_adnominal(word, following)):  # article 27
             return jamo.initial_of(tensed(following[0])), Gap.WORD
     return "", Gap.WORD
 
@@ -165,7 +166,7 @@ def _adds_n(word: str, following: str) -> bool:
         return True
     if word == "잘" and following.startswith(("입", "익", "읽", "잊")):
         return True
-    return following == "역" and word == "서울"
+    return following.startswith("엿") and (following == "엿" or following[1:] in PARTICLES)
 
 
 def respell_before(word: str, following: str) -> str:

@@ -35,6 +35,11 @@ _STEMS_IN_L = word_set(
 )
 """Verb stems, and a few adverbs' stems, that end in ㄹ by themselves: 길게, 살지 stay lax."""
 
+_NO_STATIONS = word_set(
+    "번역 통역 반역 면역 병역 현역 전역 징역 광역 음역 방역 용역 권역 악역 단역 영역 직역 완역 성역 군역 관역 흥역 홍역 퇴역 복역 검역"
+)
+"""Ends of words that are no stations: 동시통역, 수도권역."""
+
 
 @lru_cache(maxsize=CACHED_WORDS)
 def respell(word: str) -> str:
@@ -43,7 +48,7 @@ def respell(word: str) -> str:
     Args:
         word: Precomposed Hangul syllables, one written word.
     """
-    return _verb_endings(_exceptions(word))
+    return _verb_endings(_station(_exceptions(word)))
 
 
 def _exceptions(word: str) -> str:
@@ -82,6 +87,17 @@ def _index() -> tuple[dict[str, tuple[str, bool, bool]], tuple[int, ...]]:
         for marked, spoken in entries().items()
     }
     return table, tuple(sorted({len(entry) for entry in table}, reverse=True))
+
+
+def _station(word: str) -> str:
+    """Article 29: 역, a station, gets ㄴ (after ㄹ: ㄹ) after a name in a consonant."""
+    place = word.rfind("역")
+    if place < 2 or not _ends_noun(word, place + 1) or word[place - 1 : place + 1] in _NO_STATIONS:
+        return word
+    final = jamo.final_of(word[place - 1])
+    if final == " ":
+        return word
+    return word[:place] + ("력" if final == "ㄹ" else "녁") + word[place + 1 :]
 
 
 def _verb_endings(word: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,15 +66,16 @@ class Batches:
         plan = plan_epoch(seconds, self.config.batch, self.seed, epoch)
         return len(share(plan, self.rank, self.world))
 
-    def _load(self, plan: list[object]) -> Iterator[Batch]:
+    def _load(self, plan: Sequence[object]) -> Iterator[Batch]:
         workers = min(self.config.workers, len(plan))
         loader: DataLoader[Batch] = DataLoader(
             self.dataset,  # type: ignore[arg-type]
             batch_sampler=plan,  # type: ignore[arg-type]
             collate_fn=collate,
             num_workers=workers,
+            multiprocessing_context="fork" if workers else None,  # the audio cache is shared so
             prefetch_factor=4 if workers else None,
-            worker_init_fn=_leave_signals_to_the_parent,
+            worker_init_fn=_leave_signals_to_the_parent if workers else None,
             pin_memory=self.pin,
             generator=torch.Generator(),  # else it draws from the generator that dropout uses
         )
@@ -82,5 +83,6 @@ class Batches:
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ignore what a terminal or a cluster sends to every process: the parent ends its readers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -5,10 +5,12 @@ checkpoints/step-N/average.safetensors     moving average of the averaged player
 checkpoints/step-N/optimizers.safetensors  optimiser states and random-number states
 checkpoints/step-N/state.json              step, epoch, position, metric, counts
 checkpoints/last, checkpoints/best         one line each: the folder's name
+checkpoints/average                        names of the n best, best first, one a line
 """
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections.abc import Mapping
@@ -84,11 +86,21 @@ class Checkpoints:
                     f"{target}: cannot be written: {error}; the checkpoint before it is whole"
                 ) from error
             write_json(aside / "state.json", snapshot.state)
-        write_text(self.folder / "last", f"{target.name}\n")
-        ranked = self.ranked()
+        self.settle()
+
+    def settle(self) -> None:
+        """Move the pointers to what is there and delete what is no longer kept.
+
+        Part of ``save``; once more at the start, in case a kill came between the two.
+        """
+        steps, ranked = self.steps(), self.ranked()
+        if steps:
+            write_text(self.folder / "last", f"step-{steps[-1]}\n")
         if ranked:
             write_text(self.folder / "best", f"step-{ranked[0]}\n")
-        self._tidy(ranked)
+            best = "".join(f"step-{step}\n" for step in ranked[: self.keep_best])
+            write_text(self.folder / "average", best)
+        self._tidy(steps, ranked)
 
     def load(self, step: int) -> Snapshot:
         """Return the checkpoint of ``step``, on the CPU.
@@ -113,21 +125,21 @@ class Checkpoints:
             ) from error
 
     def ranked(self) -> list[int]:
-        """Return the steps that have a metric, best first; the earlier one first where equal."""
+        """Return the steps with a finite metric, best first; the earlier one first where equal."""
         scored = []
         for step in self.steps():
             metric = read_json(self.folder / f"step-{step}" / "state.json").get("metric")
-            if metric is not None:
+            if metric is not None and math.isfinite(metric):
                 scored.append((-metric if self.larger_is_better else metric, step))
         return [step for _, step in sorted(scored)]
 
-    def _tidy(self, ranked: list[int]) -> None:
-        steps = self.steps()
+    def _tidy(self, steps: list[int], ranked: list[int]) -> None:
         kept = {*steps[-self.keep_last :], *ranked[: self.keep_best]}
         for step in steps:
-            if step not in kept:
-                shutil.rmtree(self.folder / f"step-{step}", ignore_errors=True)
-        for part in self.folder.glob(".*.part"):  # left by a kill while writing
+            if step not in kept:  # renamed first: a kill leaves no half of a checkpoint
+                path = self.folder / f"step-{step}"
+                path.rename(path.with_name(f".{path.name}.part"))
+        for part in self.folder.glob(".*.part"):
             shutil.rmtree(part, ignore_errors=True)
 
 
@@ -195,10 +207,10 @@ def load_optimizers(
             if owner == player:
                 parameter, _, state = rest.rpartition("/")
                 states.setdefault(parameter, {})[state] = tensor
-        for name, parameter in players[player].named_parameters():
+        for name, weight in players[player].named_parameters():
             if name in states:
-                optimizer.state[parameter] = {
-                    key: tensor.to(parameter.device, copy=True)
+                optimizer.state[weight] = {
+                    key: tensor.to(weight.device, copy=True)
                     for key, tensor in states[name].items()
                 }
 

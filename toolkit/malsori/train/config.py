@@ -41,7 +41,7 @@ class TrainingConfig:
     validate_batches: int = 10
     """Batches of the dev set whose losses are averaged; 0 takes them all."""
     demonstrate: int = 4
-    """Utterances of the dev set that are spoken freely at each validation, to hear and to measure."""
+    """Utterances of the dev set that are spoken freely at each validation and measured."""
     demonstrate_train: int = 1
     """Utterances of the training set beside them, to hear and look at; they do not count."""
     save_every: Seconds = 1800.0
@@ -66,6 +66,11 @@ class TrainingConfig:
         ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: must be at least 1, got {getattr(self, name)}")
+        for name in ("threads", "validate_batches", "demonstrate", "demonstrate_train"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}: must not be negative, got {getattr(self, name)}")
+        if self.clip_norm is not None and self.clip_norm <= 0:
+            raise ConfigError(f"clip_norm: must be above 0, or null, got {self.clip_norm}")
         if not 0 <= self.average_decay < 1:
             raise ConfigError(f"average_decay: must be in [0, 1), got {self.average_decay}")
 

@@ -28,6 +28,11 @@ class AdamWConfig:
     def __post_init__(self) -> None:
         if len(self.betas) != 2:
             raise ConfigError(f"betas: need two numbers, got {list(self.betas)}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ConfigError(f"betas: must be in [0, 1), got {list(self.betas)}")
+        if self.eps < 0 or self.weight_decay < 0:
+            name = "eps" if self.eps < 0 else "weight_decay"
+            raise ConfigError(f"{name}: must not be negative, got {getattr(self, name)}")
         if self.lr <= 0:
             raise ConfigError(f"lr: must be above 0, got {self.lr}")
 

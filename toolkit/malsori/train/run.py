@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import torch
 
 from malsori.core.config import build, from_dict, read_tree, to_dict, to_yaml
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.core.files import read_json, sha256, write_json, write_text
+from malsori.core.files import atomic_write, read_json, sha256, write_json, write_text
 from malsori.core.log import get_logger
 from malsori.core.record import run_record
 from malsori.data.datadir import DataDir
@@ -132,22 +131,22 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _prepare_folder(config: TrainConfig, folder: Path, names: Names) -> None:
     """Write what the run is made of; refuse a folder in which something else was trained."""
-    source = Path(config.data.tokens)
+    source, statistics = Path(config.data.tokens), Path(config.data.stats) / "stats.json"
     if (folder / "checkpoints").is_dir():
         _compare(config, folder, names)
     if distributed.rank() == 0:
         write_text(folder / "config.yaml", to_yaml(config, comments=True))
         write_json(folder / "names.json", dataclasses.asdict(names))
-        for name in TOKEN_FILES:
-            if (source / name).exists():
-                shutil.copyfile(source / name, folder / name)
-        shutil.copyfile(Path(config.data.stats) / "stats.json", folder / "stats.json")
+        for path in (*(source / name for name in TOKEN_FILES), statistics):
+            if path.exists():
+                with atomic_write(folder / path.name, "wb") as file:
+                    file.write(path.read_bytes())
         hashes = {
             str(path): sha256(path)
             for path in (
                 Path(config.data.train) / "text",
                 source / "tokens.txt",
-                Path(config.data.stats) / "stats.json",
+                statistics,
             )
         }
         write_json(folder / "run.json", run_record(hashes=hashes, processes=distributed.world()))
@@ -169,13 +168,20 @@ def _compare(config: TrainConfig, folder: Path, names: Names) -> None:
         new = TokenList.load(Path(config.data.tokens) / "tokens.txt")
         if old.symbols != new.symbols:
             raise MalsoriError(
-                f"{config.data.tokens}/tokens.txt: not the token list that {folder} was trained with "
+                f"{config.data.tokens}/tokens.txt: not the token list of {folder} "
                 f"({len(new)} tokens, there {len(old)}); choose another --exp"
             )
     if (folder / "names.json").exists() and read_json(folder / "names.json") != {
         key: list(value) for key, value in dataclasses.asdict(names).items()
     }:
         raise MalsoriError(f"{config.data.train}: not the speakers that {folder} was trained with")
+    statistics = Path(config.data.stats) / "stats.json"
+    if (folder / "stats.json").exists() and (
+        Statistics.load(folder / "stats.json") != Statistics.load(statistics)
+    ):
+        raise MalsoriError(
+            f"{statistics}: not the statistics that {folder} was trained with; choose another --exp"
+        )
 
 
 def _flat(tree: object, path: str = "") -> dict[str, object]:

@@ -36,6 +36,10 @@ class PublishedConfig:
     every: int = 1000
     """Steps between two factors."""
 
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ConfigError(f"every: must be at least 1, got {self.every}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CosineConfig:

@@ -115,6 +115,7 @@ class Trainer:
         self._recent: dict[str, Tensor] = {}
         self._recent_count: dict[str, int] = {}
         self._signal = 0
+        self._saved = 0
         self._writes = distributed.rank() == 0
 
     def fit(self) -> None:
@@ -142,14 +143,17 @@ class Trainer:
                     started = time.monotonic()
                 last = step == self.settings.steps
                 if step % self.settings.validate_every == 0 or last:
+                    stopped = time.monotonic()
                     self._validate(journal)
                     self._save()
                     saved = time.monotonic()
+                    started += saved - stopped  # no part of the time of a step
                 elif self._agreed(time.monotonic() - saved >= self.settings.save_every):
                     self._save()
                     saved = time.monotonic()
                 if self._agreed(self._signal != 0) and not last:
-                    self._save()
+                    if self._saved != step:  # a second save would lose the validation's metric
+                        self._save()
                     raise Terminated(self._signal or signal.SIGTERM)
         finally:
             stream.close()  # type: ignore[attr-defined]
@@ -329,6 +333,7 @@ class Trainer:
                 )
             )
         self.progress.metric = None
+        self._saved = self.progress.step
         distributed.barrier()
 
     def _resume(self) -> None:
@@ -336,6 +341,8 @@ class Trainer:
         if not steps:
             return
         snapshot = self.checkpoints.load(steps[-1])
+        if self._writes:
+            self.checkpoints.settle()
         state = snapshot.state
         if state["world"] != distributed.world():
             raise MalsoriError(
@@ -364,6 +371,8 @@ class Trainer:
         known = [*task.metrics, *(f"valid/{name}" for name in self._validation_names())]
         if best not in known:
             raise ConfigError(f"training.best: no metric {best!r}; known: {', '.join(known)}")
+        if best in task.metrics and not self.settings.demonstrate:
+            raise ConfigError(f"training.demonstrate: {best!r} needs at least 1 utterance, got 0")
         return task.metrics.get(best, False)
 
     def _validation_names(self) -> list[str]:

@@ -1,0 +1,59 @@
+# The verbs of malsori. Everything happens in .venv; `make help` lists them.
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+# Where another build of PyTorch is wanted: make install TORCH="torch==2.13.0+cpu --index-url URL"
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+SHELL_FILES = $(shell git ls-files '*.sh' .ci/run tools/recipe.sh)
+
+.PHONY: help install demo test check lint bench doc clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' Makefile
+
+install: $(VENV)/installed  ## virtual environment with malsori and all that demo, test and check need
+
+demo: install  ## the whole recipe on the embedded Korean corpus: data to packed voice, about 15 minutes
+	egs/mini_kss/run.sh
+
+test: install  ## all tests, the mini recipe end to end included
+	python -m pytest test
+
+check: install lint  ## lint, and the fast tests
+	python -m pytest test -m "not slow" -q
+
+lint: install  ## formatting, lint, types, layers, shell syntax
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+	for file in $(SHELL_FILES); do bash -n "$$file" || exit 1; done
+
+bench: install  ## measure training and synthesis here
+	python tools/bench/train_step.py
+
+doc: install  ## write doc/config.md from the settings' own docstrings
+	python tools/config_reference.py
+
+clean:  ## remove the virtual environment, caches and what recipes made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf egs/*/data egs/*/exp
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch first, and pinned: otherwise another package may bring another build of it.
+$(VENV)/installed: pyproject.toml tools/constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "malsori needs Python 3.10 or newer; this is $$($(PYTHON) --version). Use make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	    { echo "no venv module; on Debian and Ubuntu: apt install python3-venv python3-dev g++"; exit 1; }
+	@command -v g++ >/dev/null || \
+	    { echo "no C++ compiler (pyworld is compiled); on Debian and Ubuntu: apt install python3-dev g++"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet -c tools/constraints.txt -e '.[dev,en]'
+	$(BIN)/malsori doctor
+	@touch $@

@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def malsori(*words: str, text: str | bytes) -> subprocess.CompletedProcess[bytes]:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "toolkit"), "LC_ALL": "C"}
+    data = text.encode() if isinstance(text, str) else text
+    return subprocess.run(
+        [sys.executable, "-m", "malsori.bin.main", *words], input=data, capture_output=True, env=env
+    )
+
+
+def test_lines_become_token_lines() -> None:
+    done = malsori("g2p", "--lang", "ko", text="안녕하세요!\n\n값이\n")
+    assert done.returncode == 0
+    assert done.stdout.decode() == "ᄋ ᅡ ᆫ ᄂ ᅧ ᆼ ᄒ ᅡ ᄉ ᅦ ᄋ ᅭ !\n\nᄀ ᅡ ᆸ ᄊ ᅵ\n"
+
+
+def test_normalize_writes_words() -> None:
+    assert malsori("normalize", text="3시 30분\n").stdout.decode() == "세시 삼십분\n"
+
+
+def test_backend_and_lexicon(tmp_path: Path) -> None:
+    lexicon = tmp_path / "lexicon.tsv"
+    lexicon.write_text("값\t감\n", encoding="utf-8")
+    assert malsori("g2p", "--lexicon", str(lexicon), text="값\n").stdout.decode() == "ᄀ ᅡ ᆷ\n"
+    assert malsori("g2p", "--backend", "jamo", text="값\n").stdout.decode() == "ᄀ ᅡ ᆹ\n"
+
+
+def test_bad_line_stops_with_its_number() -> None:
+    done = malsori("g2p", text="가\n漢\n나\n")
+    assert done.returncode == 1 and done.stdout.decode() == "ᄀ ᅡ\n"
+    assert "line 2" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize("bad", ["漢".encode(), b"\xff\xfe"])
+def test_keep_going_writes_an_empty_line(bad: bytes) -> None:
+    done = malsori("g2p", "--keep-going", text=b"\xea\xb0\x80\n" + bad + b"\n\xeb\x82\x98\n")
+    assert done.returncode == 1 and done.stdout.decode() == "ᄀ ᅡ\n\nᄂ ᅡ\n"
+    assert "line 2" in done.stderr.decode()
+
+
+def test_output_streams() -> None:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "toolkit")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "malsori.bin.main", "g2p"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=env,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("가\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline().decode() == "ᄀ ᅡ\n"  # before the input has ended
+        process.stdin.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--backend", "kko"], 1), (["--lang", "xx"], 2), (["--backend", "en", "--lang", "ko"], 2)],
+)
+def test_wrong_use(words: list[str], code: int) -> None:
+    done = malsori("g2p", *words, text="")
+    assert done.returncode == code and "Traceback" not in done.stderr.decode()

@@ -1,0 +1,148 @@
+"""A tiny generated corpus taken through stages 1 to 3, and a run that was trained on it.
+
+Everything is small enough that a training step takes some hundredths of a second: 8 kHz, a model
+of width 16, discriminators of a few channels.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests share few cores
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+RATE = 8000
+TEXTS = (
+    "나무가 있다.", "바다로 가요.", "하늘이 높다.", "비가 와요.", "밥을 먹자.",
+    "길이 멀다.", "누가 왔니?", "정말 좋다!", "다시 해요.", "우리 집.",
+    "큰 산이다.", "작은 새.", "노래해요.", "오늘 밤.", "문을 열어.",
+    "물이 맑다.", "같이 가자.", "어디 있니?", "조용하다.", "고마워요.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Where the stages' results are."""
+
+    root: Path
+    data: Path
+    tokens: Path
+    stats: Path
+    conf: Path
+    """The training config, absolute paths in it."""
+
+    def settings(self, *overrides: str) -> Any:
+        """Return the training config with overrides."""
+        from malsori.core.config import load
+        from malsori.train.config import TrainConfig
+
+        return load(TrainConfig, self.conf, overrides)
+
+
+def voiced(seconds: float, hz: float, rate: int = RATE) -> np.ndarray:
+    """Return harmonics that fall off, with 0.1 s of silence at both ends, float64 (S,)."""
+    times = np.arange(round(seconds * rate)) / rate
+    wav = sum(0.4 / k * np.sin(2 * np.pi * hz * k * times) for k in range(1, 6))
+    wav *= 0.6 + 0.4 * np.sin(2 * np.pi * 3 * times)  # syllables, so to speak
+    wav[: rate // 10] = wav[-rate // 10 :] = 0.0
+    return wav / 2
+
+
+def tiny_tree(root: Path) -> dict[str, Any]:
+    """Return the settings of a training run that is as small as may be."""
+    stack = {"layers": 1, "hidden": 16, "dropout": 0.1}
+    return {
+        "audio": {
+            "sample_rate": RATE, "n_fft": 512, "window": 512, "mel_bands": 20, "mel_high_hz": 4000,
+        },
+        "data": {
+            "train": f"{root}/data/train", "dev": f"{root}/data/dev",
+            "tokens": f"{root}/data/tokens", "stats": f"{root}/data/stats",
+            "batch": "4 s", "workers": 0,
+        },
+        "model": {
+            "width": 16, "encoder": stack, "decoder": stack, "segment": 8,
+            "duration": {"channels": 16}, "energy": {"channels": 16},
+            "pitch": {"layers": 1, "channels": 16, "kernel": 3},
+            "generator": {"name": "hifigan_v3", "channels": 16},
+        },
+        "task": {
+            "discriminator": {
+                "scale_channels": 16, "scale_max_channels": 32, "periods": [2, 3],
+                "period_channels": 4, "period_max_channels": 8,
+            },
+            "reconstruction": {"n_fft": 512, "mel_bands": 20},
+        },
+        "training": {
+            "steps": 6, "log_every": 1, "validate_every": 3, "validate_batches": 1,
+            "demonstrate": 1, "demonstrate_train": 0, "device": "cpu", "threads": 1,
+        },
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Return a corpus of 20 utterances, 2 of them dev and 2 test, after stages 1 to 3."""
+    from malsori.core.config import load
+    from malsori.data.prepare import Split, Utterance, prepare
+    from malsori.data.stats import collect
+    from malsori.data.tokens import make_tokens
+    from malsori.text.tokenizer import TokenizerConfig
+    from malsori.train.config import TrainConfig
+
+    root = tmp_path_factory.mktemp("tiny")
+    utterances = []
+    for i, text in enumerate(TEXTS):
+        wav = root / "wav" / f"u{i:02}.wav"
+        wav.parent.mkdir(exist_ok=True)
+        soundfile.write(wav, voiced(1.0 + 0.03 * i, 110.0 + 7 * i), RATE)
+        utterances.append(Utterance(id=wav.stem, wav=wav, text=text, speaker="tone"))
+    data = root / "data"
+    prepare(utterances, data, split=Split(dev=2, test=2))
+    sets = [data / name for name in ("train", "dev", "test")]
+    make_tokens(sets, data / "tokens", TokenizerConfig(type="phn", frontend="ko"))
+    conf = root / "train.yaml"
+    conf.write_text(yaml.safe_dump(tiny_tree(root)), encoding="utf-8")
+    collect(sets, data / "tokens", load(TrainConfig, conf).audio, data / "stats")
+    return Corpus(
+        root=root, data=data, tokens=data / "tokens", stats=data / "stats", conf=conf
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder after six steps with two validations; tests only read it."""
+    from malsori.train.run import train
+
+    folder = tmp_path_factory.mktemp("exp") / "tiny"
+    train(tiny_corpus.settings(), folder)
+    return folder
+
+
+@pytest.fixture
+def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
+    """Return a function that copies the stages' results into this test's folder, to be changed."""
+    import shutil
+
+    def copy() -> Corpus:
+        root = tmp_path / "copy"
+        shutil.copytree(tiny_corpus.root / "data", root / "data")
+        (root / "train.yaml").write_text(yaml.safe_dump(tiny_tree(root)), encoding="utf-8")
+        return Corpus(
+            root=root,
+            data=root / "data",
+            tokens=root / "data" / "tokens",
+            stats=root / "data" / "stats",
+            conf=root / "train.yaml",
+        )
+
+    return copy

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from malsori.core.errors import ConfigError
+from malsori.data.batching import BUCKET_SECONDS, plan_epoch, share
+
+lengths = st.lists(st.floats(0.05, 20.0), min_size=1, max_size=80).map(np.array)
+budget = st.floats(0.5, 60.0)
+
+
+@given(lengths, budget, st.integers(0, 1000), st.integers(0, 50))
+def test_every_utterance_once_and_no_batch_too_long(
+    seconds: np.ndarray, batch_seconds: float, seed: int, epoch: int
+) -> None:
+    plan = plan_epoch(seconds, batch_seconds, seed, epoch)
+    assert sorted(np.concatenate(plan).tolist()) == list(range(len(seconds)))
+    for batch in plan:
+        padded = seconds[batch].max() * len(batch)
+        assert padded <= batch_seconds * (1 + 1e-9) or len(batch) == 1
+
+
+@given(lengths, budget, st.integers(0, 1000))
+def test_the_same_seed_gives_the_same_plan(
+    seconds: np.ndarray, batch_seconds: float, seed: int
+) -> None:
+    one, two = (plan_epoch(seconds, batch_seconds, seed, 3) for _ in range(2))
+    assert [batch.tolist() for batch in one] == [batch.tolist() for batch in two]
+
+
+def test_batches_hold_similar_lengths_and_are_nearly_full() -> None:
+    seconds = np.random.default_rng(0).uniform(1, 10, 2000)
+    plan = plan_epoch(seconds, 60.0, 1, 0)
+    spread = [np.ptp(seconds[batch]) for batch in plan]
+    assert np.mean(spread) < 2 * BUCKET_SECONDS
+    padded = sum(seconds[batch].max() * len(batch) for batch in plan)
+    assert padded < 1.1 * seconds.sum()
+    assert padded > 0.85 * 60.0 * len(plan)
+
+
+def test_membership_and_order_change_with_epoch_and_seed() -> None:
+    seconds = np.random.default_rng(0).uniform(1, 5, 300)
+
+    def members(seed: int, epoch: int) -> set[frozenset[int]]:
+        return {frozenset(batch.tolist()) for batch in plan_epoch(seconds, 20.0, seed, epoch)}
+
+    first = members(1, 0)
+    assert len(first & members(1, 1)) < len(first) / 2
+    assert len(first & members(2, 0)) < len(first) / 2
+    longest_first = [seconds[b].mean() for b in plan_epoch(seconds, 20.0, 1, 0)]
+    assert abs(np.corrcoef(longest_first, np.arange(len(longest_first)))[0, 1]) < 0.5
+
+
+@given(st.integers(1, 40), st.integers(1, 8))
+def test_shares_are_disjoint_equally_long_and_complete(count: int, world: int) -> None:
+    batches = [np.array([i]) for i in range(count)]
+    shares = [[int(b[0]) for b in share(batches, rank, world)] for rank in range(world)]
+    assert {len(own) for own in shares} == {-(-count // world)}
+    flat = [i for own in shares for i in own]
+    assert set(flat) == set(range(count))
+    assert len(flat) - count == -count % world  # only the last round is filled up
+    if count % world == 0:
+        assert len(set(flat)) == len(flat)
+
+
+def test_one_process_has_everything() -> None:
+    plan = plan_epoch(np.full(10, 1.0), 3.0, 1, 0)
+    assert share(plan, 0, 1) == plan
+
+
+@pytest.mark.parametrize("batch", [0.0, -1.0, float("nan")])
+def test_batch_without_seconds_is_refused(batch: float) -> None:
+    with pytest.raises(ConfigError, match=r"data\.batch"):
+        plan_epoch(np.ones(3), batch, 1, 0)
+
+
+def test_no_utterance_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no utterance"):
+        plan_epoch(np.zeros(0), 10.0, 1, 0)
+
+
+def test_a_million_utterances_are_planned_quickly() -> None:
+    seconds = np.random.default_rng(0).uniform(1, 10, 200_000)
+    plan = plan_epoch(seconds, 120.0, 1, 0)
+    assert sum(map(len, plan)) == len(seconds)

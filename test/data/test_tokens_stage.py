@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+
+from malsori.core.errors import MalsoriError
+from malsori.data.tokens import make_tokens
+from malsori.text.tokenizer import Tokenizer, TokenizerConfig
+from malsori.text.tokens import TokenList
+
+TRAIN = {f"utt_{i:02d}": f"나는 {i}번 학교에 갔다." for i in range(1, 30)}
+
+
+@pytest.fixture
+def data(tmp_path: Path):
+    def made(name: str, texts: dict[str, str]) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = (f"{key} {text}\n" for key, text in sorted(texts.items()))
+        (folder / "text").write_text("".join(rows), encoding="utf-8")
+        return folder
+
+    return made
+
+
+@pytest.mark.parametrize("kind", ["phn", "char", "bpe"])
+def test_folder_holds_all_that_training_and_speaking_need(data, tmp_path: Path, kind: str) -> None:
+    sets = [data("train", TRAIN), data("dev", {"utt_90": "나는 학교에 갔다."})]
+    out = tmp_path / "tokens"
+    done = make_tokens(sets, out, TokenizerConfig(type=kind, vocabulary=60))
+    assert [(s.name, s.utterances, s.rejected) for s in done] == [("train", 29, ()), ("dev", 1, ())]
+    tokens = TokenList.load(out / "tokens.txt")
+    opened = Tokenizer.open(out)
+    for name, texts in (("train", TRAIN), ("dev", {"utt_90": "나는 학교에 갔다."})):
+        rows = [
+            line.split(" ") for line in (out / f"{name}.tokens").read_text("utf-8").splitlines()
+        ]
+        assert [row[0] for row in rows] == sorted(texts)
+        for key, *symbols in rows:
+            assert tokens.decode(tokens.encode(symbols)) == symbols == opened.tokens(texts[key])
+    assert (out / "rejected.tsv").read_text() == ""
+    assert (out / "bpe.model").exists() == (kind == "bpe")
+
+
+def test_folder_is_the_same_when_made_again(data, tmp_path: Path) -> None:
+    train, out = data("train", TRAIN), tmp_path / "tokens"
+
+    def content() -> dict[str, bytes]:
+        make_tokens([train], out, TokenizerConfig(type="bpe", vocabulary=60))
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    assert content() == content()
+
+
+def test_unreadable_texts_are_left_out_and_listed(data, tmp_path: Path) -> None:
+    texts = TRAIN | {"utt_97": "漢字", "utt_98": "", "utt_99": "?!"}
+    out = tmp_path / "tokens"
+    make_tokens([data("train", texts)], out, TokenizerConfig(), max_rejected=0.1)
+    rejected = [line.split("\t") for line in (out / "rejected.tsv").read_text("utf-8").splitlines()]
+    assert [key for key, _ in rejected] == ["utt_97", "utt_98", "utt_99"]
+    assert "漢字" in rejected[0][1] and "empty" in rejected[1][1] and "no word" in rejected[2][1]
+    assert len((out / "train.tokens").read_text("utf-8").splitlines()) == 29
+
+
+def test_too_many_rejected_fail_and_leave_the_old_folder(data, tmp_path: Path) -> None:
+    out = tmp_path / "tokens"
+    make_tokens([data("train", TRAIN)], out, TokenizerConfig())
+    before = (out / "train.tokens").read_bytes()
+    worse = data("worse", TRAIN | {"utt_97": "漢", "utt_98": "漢"})
+    with pytest.raises(MalsoriError, match=r"worse/text: 2 of 31 .*utt_97: .*漢"):
+        make_tokens([worse], out, TokenizerConfig())
+    assert (out / "train.tokens").read_bytes() == before
+
+
+def test_character_unknown_to_the_training_set_is_rejected(data, tmp_path: Path) -> None:
+    dev = data("dev", {"utt_90": "나는 뷁", "utt_91": "나는"})
+    done = make_tokens(
+        [data("train", TRAIN), dev], tmp_path / "out", TokenizerConfig(type="char"), 0.5
+    )
+    assert [r.utterance for r in done[1].rejected] == ["utt_90"]
+
+
+def test_lexicon_is_copied(data, tmp_path: Path) -> None:
+    lexicon = tmp_path / "mine.tsv"
+    lexicon.write_text("학교\tᄒ ᅡ ᆨ\n", encoding="utf-8")
+    out = tmp_path / "tokens"
+    make_tokens([data("train", TRAIN)], out, TokenizerConfig(lexicon=str(lexicon)))
+    lexicon.unlink()
+    assert Tokenizer.open(out).tokens("학교") == ["ᄒ", "ᅡ", "ᆨ"]
+
+
+def test_wrong_data_is_named(data, tmp_path: Path) -> None:
+    train = data("train", TRAIN)
+    with pytest.raises(MalsoriError, match="'train'"):
+        make_tokens([train, train], tmp_path / "out", TokenizerConfig())
+    with pytest.raises(MalsoriError, match="nowhere"):
+        make_tokens([tmp_path / "nowhere"], tmp_path / "out", TokenizerConfig())
+    with pytest.raises(MalsoriError, match=r"tokenizer\.yaml"):
+        Tokenizer.open(train)

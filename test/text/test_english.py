@@ -1,0 +1,89 @@
+import pickle
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from malsori.text import FRONTENDS, FrontEnd, FrontEndConfig, TextError
+from malsori.text.english import INVENTORY
+
+pytest.importorskip("gruut_lang_en", reason="the extra [en] is not installed")
+pytest.importorskip("pycrfsuite", reason="the extra [en] is not installed")
+
+
+@pytest.fixture(scope="module")
+def en() -> FrontEnd:
+    return FRONTENDS.entry("en").build(FrontEndConfig())
+
+
+def said(en: FrontEnd, text: str) -> str:
+    return " ".join(token for word in en(text) for token in word.tokens)
+
+
+@pytest.mark.parametrize(
+    ("text", "phonemes"),
+    [
+        ("Printing, modern.", "p ɹ ˈɪ n t ɪ ŋ , m ˈɑ d ɚ n ."),
+        ("the cat", "ð ə k ˈæ t"),
+        ("the apple", "ð i ˈæ p ə l"),
+        ("a cat", "ə k ˈæ t"),
+        ("FBI", "ˈɛ f b ˈi ˈaɪ"),
+        ("well-known", "w ˈɛ l n ˈoʊ n"),
+        ("cat's dog's church's", "k ˈæ t s d ˈɔ ɡ z t͡ʃ ˈɚ t͡ʃ ɪ z"),
+        ("don't", "d ˈoʊ n t"),
+        ("2 cats", "t ˈu k ˈæ t s"),
+    ],
+)
+def test_words(en: FrontEnd, text: str, phonemes: str) -> None:
+    assert said(en, text) == phonemes
+
+
+def test_unknown_word_is_guessed_from_its_letters(en: FrontEnd) -> None:
+    assert said(en, "blorfing") == "b l ˈɔ ɹ f ɪ ŋ"
+
+
+def test_lexicon_wins_without_case(tmp_path) -> None:
+    path = tmp_path / "lexicon.tsv"
+    path.write_text("Malsori\tm ˈɑ l s ɔ ɹ i\nthe\tð ˈʌ\n", encoding="utf-8")
+    en = FRONTENDS.entry("en").build(FrontEndConfig(lexicon=str(path)))
+    assert said(en, "The malsori") == "ð ˈʌ m ˈɑ l s ɔ ɹ i"
+
+
+def test_lexicon_with_a_wrong_token_is_refused(tmp_path) -> None:
+    path = tmp_path / "lexicon.tsv"
+    path.write_text("cat\tK AE1 T\n", encoding="utf-8")
+    with pytest.raises(TextError, match="'K' is not a token"):
+        FRONTENDS.entry("en").build(FrontEndConfig(lexicon=str(path)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=30), st.text("aeiotnsr' -.,$£0123456789:%BTh(é", max_size=30)))
+def test_every_text_gives_tokens_of_the_inventory_or_a_text_error(text: str) -> None:
+    en = FRONTENDS.entry("en").build(FrontEndConfig())
+    try:
+        words = en(text)
+    except TextError:
+        return
+    assert {token for word in words for token in word.tokens} <= set(INVENTORY)
+    assert all(word.tokens for word in words)
+    assert en(unicodedata.normalize("NFD", text)) == words
+
+
+def test_pickled_front_end_reads_the_same(en: FrontEnd) -> None:
+    assert pickle.loads(pickle.dumps(en))("blorfing cats") == en("blorfing cats")  # noqa: S301
+
+
+def test_foreign_script_is_refused(en: FrontEnd) -> None:
+    with pytest.raises(TextError, match=r"'한국'.*'in 한국'"):
+        en("in 한국")
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, en: FrontEnd) -> None:
+    from malsori.text import english
+
+    english.lexicon.cache_clear()
+    english._pronounce.cache_clear()
+    monkeypatch.setitem(__import__("sys").modules, "gruut_lang_en", None)
+    with pytest.raises(TextError, match=r"pip install 'malsori\[en\]'"):
+        en("cat")

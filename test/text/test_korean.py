@@ -1,0 +1,171 @@
+import contextlib
+import pickle
+import time
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spelling import hangul
+
+from malsori.text import FRONTENDS, FrontEnd, FrontEndConfig, TextError, jamo
+
+HERE = Path(__file__).parent
+FLOOR = 1.0
+"""Share of g2p_cases.tsv that was reached once and must not be lost."""
+FINALS_SPOKEN = set("ᆨᆫᆮᆯᆷᆸᆼ")
+
+
+def cases(name: str) -> list[tuple[str, tuple[str, ...]]]:
+    rows = []
+    for line in (HERE / name).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            written, spoken = line.split("\t")[:2]
+            rows.append((written, tuple(spoken.replace(" ", "").split("/"))))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def ko() -> FrontEnd:
+    return FRONTENDS.entry("ko").build(FrontEndConfig())
+
+
+def test_example_of_the_interface(ko: FrontEnd) -> None:
+    tokens = [token for word in ko("안녕하세요!") for token in word.tokens]
+    assert " ".join(tokens) == "ᄋ ᅡ ᆫ ᄂ ᅧ ᆼ ᄒ ᅡ ᄉ ᅦ ᄋ ᅭ !"
+
+
+def test_share_of_reference_cases_stays(ko: FrontEnd) -> None:
+    table = cases("g2p_cases.tsv")
+    right = sum(hangul(ko(written)) in spoken for written, spoken in table)
+    assert len(table) == 148 and right / len(table) >= FLOOR
+
+
+@pytest.mark.parametrize(("written", "spoken"), cases("ko_cases.tsv"), ids=lambda value: str(value))
+def test_standard_pronunciation(ko: FrontEnd, written: str, spoken: tuple[str, ...]) -> None:
+    assert hangul(ko(written)) in spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("물을 줄게요", "무를줄께요"),
+        ("오늘 점심", "오늘점심"),  # a noun's own ㄹ tenses nothing
+        ("서울 사람", "서울사람"),
+        ("길게 말하다", "길게말하다"),
+        ("즐거운 설거지", "즐거운설거지"),
+        ("우유가 맛있다", "우유가마딛따"),
+        ("톰은 안다", "토믄안다"),  # knows, not hugs
+        ("경찰에 신고했다", "경차레신고핻따"),
+        ("이틀밖에", "이틀바께"),
+        ("비평가", "비평가"),
+        ("지역에서", "지여게서"),
+        ("번역이", "버녀기"),
+        ("남다른", "남다른"),
+        ("이를 줄이다", "이를주리다"),
+    ],
+)
+def test_what_only_looks_like_a_rule(ko: FrontEnd, written: str, spoken: str) -> None:
+    assert hangul(ko(written)) == spoken
+
+
+def test_punctuation_ends_assimilation(ko: FrontEnd) -> None:
+    assert hangul(ko("밥 먹어")) == "밤머거"
+    assert hangul(ko("밥, 먹어")) == "밥머거"
+    assert [word.text for word in ko("밥, 먹어!")] == ["밥", ",", "먹어", "!"]
+
+
+def test_all_final_consonants_are_those_of_article_8(ko: FrontEnd) -> None:
+    for written, _ in cases("g2p_cases.tsv") + cases("ko_cases.tsv"):
+        spoken = {token for word in ko(written) for token in word.tokens}
+        assert spoken & set(jamo.FINALS) <= FINALS_SPOKEN
+
+
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.text(
+        "가나다라밟읽못 잎입일을할수것거게0123456789.,~-:%km$월시개명AIㅋㅠ!?“”()", max_size=40
+    ),
+    st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=20),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(TEXTS)
+def test_every_text_gives_tokens_of_the_inventory_or_a_text_error(text: str) -> None:
+    ko = FRONTENDS.entry("ko").build(FrontEndConfig())
+    try:
+        words = ko(text)
+    except TextError:
+        return
+    tokens = [token for word in words for token in word.tokens]
+    assert set(tokens) <= set(jamo.INVENTORY)
+    assert all(word.tokens for word in words)
+    assert ko(unicodedata.normalize("NFD", text)) == words
+    assert ko.pronounce(ko.normalize(text)) == words
+    assert ko.normalize(ko.normalize(text)) == ko.normalize(text)
+
+
+@pytest.mark.parametrize("piece", ["1", "1,", "가", "a", "1-", "1~", "$", "밟", "가 ", "(", "3시 "])
+def test_time_is_linear_in_the_length(ko: FrontEnd, piece: str) -> None:
+    start = time.perf_counter()
+    with contextlib.suppress(TextError):
+        ko(piece * 40_000)
+    assert time.perf_counter() - start < 5
+
+
+def test_error_names_word_and_sentence(ko: FrontEnd) -> None:
+    with pytest.raises(TextError, match=r"'漢字를'.*'그는 漢字를 읽는다'"):
+        ko("그는 漢字를 읽는다")
+
+
+def test_only_normalised_text_can_be_pronounced(ko: FrontEnd) -> None:
+    with pytest.raises(TextError, match="'3'"):
+        ko.pronounce("3시")
+
+
+def test_pickled_front_end_reads_the_same(ko: FrontEnd) -> None:
+    assert pickle.loads(pickle.dumps(ko))("꽃잎이 3개") == ko("꽃잎이 3개")  # noqa: S301
+
+
+class TestLexicon:
+    @pytest.fixture
+    def build(self, tmp_path: Path):
+        def made(content: str) -> FrontEnd:
+            path = tmp_path / "lexicon.tsv"
+            path.write_text(content, encoding="utf-8")
+            return FRONTENDS.entry("ko").build(FrontEndConfig(lexicon=str(path)))
+
+        return made
+
+    def test_respelling_wins_and_particles_join_it(self, build) -> None:
+        ko = build("# comment\n맛집\t맏찜\n")
+        assert hangul(ko("맛집")) == "맏찜"
+        assert hangul(ko("맛집에서")) == "맏찌메서"
+        assert hangul(ko("맛집다")) == "맏찝따"  # 다 is no particle: another word
+
+    def test_tokens_are_taken_as_they_are(self, build) -> None:
+        ko = build("말\tᄆ ᅡ ᆯ ~\n")
+        assert [word.tokens for word in ko("말 나")] == [tuple("말~"), tuple("나")]
+        assert ko("말을")[0].tokens == tuple("말~을")
+
+    def test_word_in_latin_is_replaced_first(self, build) -> None:
+        assert hangul(build("GPT-4\t지피티포\n")("GPT-4를")) == "지피티포를"
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("말\n", "lexicon.tsv:1"),
+            ("말\tᄆ q\n", "'q' is not a token"),
+            ("GPT\tᄌ ᅵ\n", "not Hangul"),
+            ("말\t말\n말\t망\n", "lexicon.tsv:2: '말' has two"),
+        ],
+    )
+    def test_bad_lexicon_is_named(self, build, content: str, message: str) -> None:
+        with pytest.raises(TextError, match=message):
+            build(content)
+
+    def test_missing_lexicon_is_named(self) -> None:
+        with pytest.raises(TextError, match=r"nowhere\.tsv"):
+            FRONTENDS.entry("ko").build(FrontEndConfig(lexicon="nowhere.tsv"))
