@@ -10,7 +10,10 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests share few cores
 
-from collections.abc import Callable
+import logging
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,8 +134,6 @@ def tiny_run(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture
 def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
     """Return a function that copies the stages' results into this test's folder, to be changed."""
-    import shutil
-
     def copy() -> Corpus:
         root = tmp_path / "copy"
         shutil.copytree(tiny_corpus.root / "data", root / "data")
@@ -146,3 +147,31 @@ def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
         )
 
     return copy
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """Undo what a command did to the package's logger."""
+    logger = logging.getLogger("malsori")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Return a function that mounts a tmpfs of some size; the test is skipped where it cannot."""
+    mounted: list[Path] = []
+
+    def mount(size: str) -> Path:
+        folder = tmp_path / f"disk{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("a small disk cannot be mounted here: needs root")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -6,7 +6,7 @@
 #   parse_options "$@"                 also --stage N, --stop-stage M, --help, -- key.path=value …
 #   stage 1 "what it does" COMMAND…    runs if 1 is asked for; COMMAND may be a function
 #   for_each_set COMMAND…              COMMAND for each of $decode_sets, {set} replaced by its name
-#   finish "what to tell at the end"
+#   finish "sentence"                  where the audio, plots, scores and voice are; how to speak
 #
 # A stage's output goes to the terminal and to $log_dir/N.log. A stage that fails ends the run with
 # its status, its log's name and the command that goes on from there. A TERM or INT signal is
@@ -188,6 +188,20 @@ recipe_run() {
     trap - TERM INT
 }
 
+# Says where everything is, and how to speak; $1 is a sentence to try.
 finish() {
-    $recipe_help || ((stop_stage < 8)) || echo "$*"
+    if $recipe_help || ((stop_stage < 7)); then
+        return
+    fi
+    local set folder=$PWD/${exp:?} pack
+    pack=$folder/${name:?}.malsori.zip
+    echo
+    for set in ${decode_sets:?}; do
+        echo "audio of $set:  $folder/decode/$set/wav"
+        echo "scores of $set: $folder/score/$set/report.html"
+    done
+    echo "plots:         $folder/plots"
+    echo "packed voice:  $pack"
+    echo "speak with it: $(command -v malsori) synthesize --model $(printf %q "$pack")" \
+        "--text \"$1\" --out hello.wav"
 }

@@ -32,7 +32,7 @@ stage 2 "tokens: what the texts sound like" \
     malsori tokens --data "${data[@]}" --out "$tokens" --type "$token_type" --frontend "$frontend"
 stage 3 "stats: pitch, energy and lengths" \
     malsori stats --config "$train_config" --data "${data[@]}" --tokens "$tokens" \
-    --out "$stats" --jobs "$jobs"
+    --out "$stats" --jobs "$jobs" --set "${overrides[@]}"
 stage 4 "train" \
     malsori train --config "$train_config" --exp "$exp" data.train=data/train data.dev=data/dev \
     "data.tokens=$tokens" "data.stats=$stats" "${overrides[@]}"
@@ -44,4 +44,4 @@ stage 7 "pack: one file that speaks" \
     malsori pack --exp "$exp" --out "$exp/$name.malsori.zip"
 stage 8 "export" \
     malsori export --exp "$exp"
-finish "packed voice: $PWD/$exp/$name.malsori.zip"
+finish "Hello. Nice to meet you."

@@ -144,6 +144,7 @@ def test_a_failed_run_is_not_taken_for_done(copy_corpus: Callable[[], Any]) -> N
         audio = replace(corpus.settings().audio, hop=500)
         collect(sets(corpus), corpus.tokens, audio, corpus.stats, max_rejected=-1.0)
     assert contents(corpus.stats)["train.f0.ark"] != good["train.f0.ark"]
+    assert "audio.json" not in contents(corpus.stats)
     again(corpus)
     assert contents(corpus.stats) == good
 

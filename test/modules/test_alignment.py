@@ -107,7 +107,7 @@ def test_the_prior_is_the_beta_binomial_law(batch: list[tuple[int, int]], prior:
         if prior == "proper":
             np.testing.assert_allclose(mass, 1.0, rtol=1e-5)
         else:
-            assert (mass < 1).all()
+            assert (mass < 1 + 1e-6).all() and mass[-1] < 0.95
 
 
 def test_the_prior_of_a_long_utterance_sums_to_1() -> None:
@@ -164,18 +164,13 @@ def test_no_other_path_is_better(row: np.ndarray, seed: int) -> None:
         (1, 1, [1]),
         (1, 4, [4]),
         (4, 4, [1, 1, 1, 1]),
-        (3, 5, [1, 1, 3]),  # all paths tie: at each step back the earlier token is taken
+        (3, 5, [3, 1, 1]),  # all paths tie: every step back goes to the earlier token
     ],
 )
 def test_the_corners_of_the_search(tokens: int, frames: int, expected: list[int]) -> None:
     log_p = torch.zeros(1, frames, tokens)
     found = search_durations(log_p, torch.tensor([tokens]), torch.tensor([frames]))
-    assert slow_search(log_p[0].numpy()) == found[0].tolist()
-    assert found.sum() == frames
-    if expected != [1, 1, 3]:
-        assert found[0].tolist() == expected
-    else:  # backtracking moves to n − 1 as soon as it may, so the last token is short
-        assert found[0].tolist() == [3, 1, 1]
+    assert found[0].tolist() == slow_search(log_p[0].numpy()) == expected
 
 
 def test_an_impossible_frame_does_not_break_the_search() -> None:
@@ -203,6 +198,13 @@ def test_token_averages_are_means_over_frames(tokens: int, seed: int, scale: flo
             at += count
 
 
+def test_averages_late_in_a_long_utterance_are_exact() -> None:
+    values = torch.full((1, 6000), 1000.0)  # their running sum is too large for fp32
+    values[0, -3:] = torch.tensor([1000.1, 1000.2, 1000.3])
+    found = average_by_token(values, torch.tensor([[5997, 3]]))
+    torch.testing.assert_close(found, torch.tensor([[1000.0, 1000.2]]), atol=1e-4, rtol=0)
+
+
 def test_frames_know_their_tokens() -> None:
     found = token_of_frame(torch.tensor([[2, 0, 1, 0], [1, 1, 1, 3]]), 6)
     assert found.tolist() == [[0, 0, 2, 3, 3, 3], [0, 1, 2, 3, 3, 3]]
@@ -218,7 +220,7 @@ def test_the_path_probability_is_a_mean_with_gradient_on_the_path_only() -> None
     paths = [[0, 0, 1, 2, 2], [0, 1, 1, 1]]
     for row, path in enumerate(paths):
         slow = sum(float(log_p[row, t, n].detach()) for t, n in enumerate(path)) / len(path)
-        assert float(found[row]) == pytest.approx(slow, rel=1e-6)
+        assert float(found[row].detach()) == pytest.approx(slow, rel=1e-6)
     found.sum().backward()
     expected = torch.zeros(2, 5, 3)
     for row, path in enumerate(paths):
@@ -279,7 +281,7 @@ def test_scores_are_log_softmax_of_distances_plus_prior() -> None:
     for b, t, n in itertools.product(range(2), range(9), range(4)):
         logits = [-(queries[b, t] - keys[b, k]).norm() for k in range(4)]
         expected = torch.stack(logits).log_softmax(0)[n] + prior[t, n]
-        assert float(log_p[b, t, n]) == pytest.approx(float(expected), abs=1e-4)
+        torch.testing.assert_close(log_p[b, t, n], expected, atol=1e-4, rtol=0)
 
 
 def test_every_parameter_of_the_aligner_learns() -> None:
@@ -289,7 +291,6 @@ def test_every_parameter_of_the_aligner_learns() -> None:
     (log_p.masked_fill(log_p.isinf(), 0.0) * weights).sum().backward()
     for name, parameter in aligner.named_parameters():
         assert torch.isfinite(parameter.grad).all(), name
-        # one bias for all tokens and frames alike would cancel only in the softmax
         assert parameter.grad.abs().max() > 0, name
 
 

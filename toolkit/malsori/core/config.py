@@ -117,7 +117,7 @@ def from_dict(cls: type[T], tree: Mapping[str, Any], path: str = "") -> T:
     """
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{path or 'config'}: expected a mapping of settings, got {tree!r}")
-    hints = _hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in tree.items():
@@ -381,7 +381,7 @@ def _commented(config: Any, indent: str) -> Iterable[str]:
     inner = config.config if isinstance(config, Choice) else config
     if isinstance(config, Choice):
         yield f"{indent}name: {config.name}"
-    docs = field_docs(type(inner))
+    docs = field_docs(type(inner))  # type: ignore[arg-type]
     for field in dataclasses.fields(inner):
         value = getattr(inner, field.name)
         for line in docs.get(field.name, "").splitlines():

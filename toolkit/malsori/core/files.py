@@ -43,7 +43,7 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         aside = None
         sync_folder(path.parent)
     except OSError as error:
-        raise MalsoriError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise MalsoriError(f"{path}: cannot be written: {_reason(error)}") from error
     finally:
         if aside is not None:
             with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         sync_folder(path.parent)
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
-        raise MalsoriError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise MalsoriError(f"{path}: cannot be written: {_reason(error)}") from error
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
@@ -139,6 +139,12 @@ def sync_folder(path: Path) -> None:
     """Wait until the folder's list of names is on the disk, where the system can do that."""
     with contextlib.suppress(OSError):
         sync_file(path)
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said, and of which file: it may be one that was read meanwhile."""
+    named = f": {error.filename}" if error.filename else ""
+    return f"{error.strerror or error}{named}"
 
 
 def _umask() -> int:

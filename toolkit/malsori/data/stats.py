@@ -14,11 +14,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from malsori.core.errors import MalsoriError
+from malsori.core.errors import ConfigError, MalsoriError
 from malsori.core.files import atomic_write, read_json, sha256, write_json, write_text
 from malsori.core.log import get_logger, progress
 from malsori.data.datadir import DataDir
@@ -29,6 +30,8 @@ from malsori.dsp.statistics import Statistics
 
 log = get_logger(__name__)
 
+FLOAT_VECTOR = b"\0BFV "
+"""How a vector of floats begins in an archive."""
 CHUNK = 16
 """Utterances a process works on at a time."""
 
@@ -95,6 +98,7 @@ def collect(
         MalsoriError: A set is missing, or too much of it is rejected.
     """
     rejected: list[tuple[str, str]] = []
+    (out / "audio.json").unlink(missing_ok=True)  # until all is of these settings
     for place, folder in enumerate(sets):
         mark = out / f"{folder.name}.done.json"
         state = {"fingerprint": _fingerprint(folder, tokens, audio)}
@@ -118,7 +122,29 @@ def collect(
         write_json(mark, {**state, "rejected": done.rejected})
     lines = [f"{key}\t{reason}\n" for key, reason in sorted(rejected)]
     write_text(out / "rejected.tsv", "".join(lines))
+    write_json(out / "audio.json", dataclasses.asdict(audio))
     return Statistics.load(out / "stats.json")
+
+
+def check_audio(stats: Path, audio: AudioConfig) -> None:
+    """Refuse statistics that were made with other audio settings, or only in part.
+
+    Raises:
+        MalsoriError: Stage 3 has not ended there.
+        ConfigError: A setting differs; the message names the first.
+    """
+    if not (stats / "audio.json").exists():
+        raise MalsoriError(f"{stats}: stage 3 ('malsori stats') has not ended there; run it again")
+    path = stats / "audio.json"
+    if not path.exists():
+        raise MalsoriError(f"{path}: not there; run stage 3 ('malsori stats') first")
+    made: dict[str, Any] = read_json(path)
+    for name, value in dataclasses.asdict(audio).items():
+        if made.get(name) != value:
+            raise ConfigError(
+                f"audio.{name}: {value}, but {stats} was made with {made.get(name)}; run stage 3 "
+                "('malsori stats') with this config"
+            )
 
 
 def load_f0(scp: Table, i: int) -> NDArray[np.float32]:
@@ -128,6 +154,10 @@ def load_f0(scp: Table, i: int) -> NDArray[np.float32]:
     name, _, offset = scp.value(i).rpartition(":")
     path = scp.path.parent / name
     try:
+        with open(path, "rb") as ark:
+            ark.seek(int(offset))
+            if ark.read(len(FLOAT_VECTOR)) != FLOAT_VECTOR:  # kaldiio would unpickle others
+                raise ValueError("not a vector")
         contour = kaldiio.load_mat(f"{path}:{offset}")
     except (OSError, ValueError, EOFError, AssertionError) as error:
         raise MalsoriError(f"{path}: damaged or missing ({error}); run stage 3 again") from error

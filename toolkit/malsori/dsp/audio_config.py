@@ -39,6 +39,8 @@ class AudioConfig:
             raise ConfigError(
                 f"hop: need 0 < hop <= window <= n_fft, got {self.hop}, {self.window}, {self.n_fft}"
             )
+        if self.mel_bands < 1:
+            raise ConfigError(f"mel_bands: must be at least 1, got {self.mel_bands}")
         if not 0 <= self.mel_low_hz < self.mel_high_hz <= self.sample_rate / 2:
             raise ConfigError(
                 f"mel_high_hz: need 0 <= mel_low_hz < mel_high_hz <= {self.sample_rate / 2:g} "

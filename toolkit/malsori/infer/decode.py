@@ -18,7 +18,7 @@ from malsori.core.record import run_record
 from malsori.data.datadir import DataDir
 from malsori.dsp import audio
 from malsori.dsp.f0 import extract_f0, log_f0
-from malsori.infer.synthesizer import Spoken, Synthesizer
+from malsori.infer.synthesizer import Spoken, Synthesizer, speaks
 from malsori.infer.voice import Voice
 from malsori.models.voice import Conditions, Prosody
 from malsori.modules.features import FeatureExtractor
@@ -113,7 +113,7 @@ def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]
         try:
             words = voice.tokenizer.words(data.text(row))
             count = len(voice.tokens.encode([t for word in words for t in word.tokens]))
-            if count == 0:
+            if not speaks(words):
                 raise TextError(f"no word to speak in {data.text(row)!r}")
             lines.append(Line(row=row, key=key, words=words, count=count))
         except TextError as error:

@@ -43,6 +43,8 @@ LARGEST = {
     "training.safetensors": 8192 * MEGABYTE,
 }
 """The members of a pack and how large each may be."""
+DEEPEST = 32
+"""Mappings and lists within each other in a pack's YAML files."""
 UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError),  # zipfile's for what it does not support
@@ -306,9 +308,12 @@ def _read_capped(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) ->
 
 def _mapping(path: Path, name: str, content: bytes) -> dict[str, Any]:
     try:
-        events = yaml.parse(content, yaml.SafeLoader)
-        if any(isinstance(event, yaml.AliasEvent) for event in events):
-            raise MalsoriError(f"{path}: {name} has YAML aliases, which no pack needs; refused")
+        depth = 0
+        for event in yaml.parse(content, yaml.SafeLoader):  # stops before anything is built
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
+                raise MalsoriError(f"{path}: {name} has aliases or is nested too deep; refused")
         tree = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MalsoriError(f"{path}: {name} is not YAML: {' '.join(str(error).split())}") from error

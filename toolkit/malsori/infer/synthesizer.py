@@ -129,7 +129,7 @@ class Synthesizer:
             MalsoriError: A control is out of its range, or no such speaker or language.
         """
         sentences = [part for part in SENTENCE_END.split(text) if part.strip()]
-        read = [words for part in sentences if _speaks(words := self.voice.tokenizer.words(part))]
+        read = [words for part in sentences if speaks(words := self.voice.tokenizer.words(part))]
         if not read:
             raise TextError(f"nothing to speak in {text!r}: give at least one word")
         if not 0 <= pause <= LONGEST_PAUSE:
@@ -205,7 +205,7 @@ class Synthesizer:
         )
 
 
-def _speaks(words: Sequence[Word]) -> bool:
+def speaks(words: Sequence[Word]) -> bool:
     """Return whether more than punctuation is there to be spoken."""
     tokens = (token for word in words for token in word.tokens)
     return any(character.isalnum() for token in tokens for character in token)

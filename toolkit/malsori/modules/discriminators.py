@@ -23,6 +23,15 @@ Judgement = list[list[Tensor]]
 """For each discriminator the outputs of its layers, the last one being its score."""
 
 
+class ScaleLayer(NamedTuple):
+    """One strided, grouped convolution of a scale discriminator."""
+
+    before: int
+    after: int
+    stride: int
+    groups: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
     """Sizes of the ensemble; the defaults are those of the JETS recipe."""
@@ -60,6 +69,23 @@ class DiscriminatorConfig:
             raise ConfigError(f"period_kernel: must be odd, got {self.period_kernel}")
         if self.scales + len(self.periods) == 0:
             raise ConfigError("periods: at least one scale or one period is needed")
+        for layer in self.scale_layers() if self.scales else []:
+            if layer.before % layer.groups or layer.after % layer.groups:
+                raise ConfigError(
+                    f"scale_channels: {self.scale_channels} gives a layer from {layer.before} to "
+                    f"{layer.after} channels, which cannot be split into {layer.groups} groups"
+                )
+
+    def scale_layers(self) -> list[ScaleLayer]:
+        """Return the sizes of a scale discriminator's middle layers."""
+        layers = []
+        before = after = self.scale_channels
+        groups = 4
+        for stride in self.scale_strides:
+            layers.append(ScaleLayer(before, after, stride, groups))
+            before, after = after, min(after * 2, self.scale_max_channels)
+            groups = min(groups * 4, self.scale_max_groups)
+        return layers
 
 
 class Judgements(NamedTuple):
@@ -107,16 +133,13 @@ class ScaleDiscriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         super().__init__()
         first, middle, late, last = config.scale_kernels
-        channels, groups = config.scale_channels, 4
+        channels = config.scale_channels
         layers = [nn.Conv1d(1, channels, first, padding=first // 2)]
-        after = channels
-        for stride in config.scale_strides:
+        for before, channels, stride, groups in config.scale_layers():
             layers.append(
-                nn.Conv1d(channels, after, middle, stride, padding=middle // 2, groups=groups)
+                nn.Conv1d(before, channels, middle, stride, padding=middle // 2, groups=groups)
             )
-            channels = after
-            after = min(channels * 2, config.scale_max_channels)
-            groups = min(groups * 4, config.scale_max_groups)
+        after = min(channels * 2, config.scale_max_channels)
         layers.append(nn.Conv1d(channels, after, late, padding=late // 2))
         self.layers = nn.ModuleList(layers)
         self.score = nn.Conv1d(after, 1, last, padding=last // 2)

@@ -149,7 +149,8 @@ class HifiganGenerator(nn.Module):
         for stage, upsampler in enumerate(self.upsamplers):
             x = upsampler(_silence(F.leaky_relu(x, SLOPE), mask))
             if mask is not None:
-                mask = mask.repeat_interleave(upsampler.stride[0], dim=2)
+                factor = upsampler.stride[0]  # type: ignore[index]
+                mask = mask.repeat_interleave(factor, dim=2)
             x = self._mix(x, stage, mask)
         x = self.output(_silence(F.leaky_relu(x), mask))
         return torch.tanh(x)

@@ -134,13 +134,15 @@ class Checkpoints:
         return [step for _, step in sorted(scored)]
 
     def _tidy(self, steps: list[int], ranked: list[int]) -> None:
+        for part in self.folder.glob(".*.part"):  # left by a kill
+            shutil.rmtree(part, ignore_errors=True)
         kept = {*steps[-self.keep_last :], *ranked[: self.keep_best]}
         for step in steps:
-            if step not in kept:  # renamed first: a kill leaves no half of a checkpoint
+            if step not in kept:
                 path = self.folder / f"step-{step}"
-                path.rename(path.with_name(f".{path.name}.part"))
-        for part in self.folder.glob(".*.part"):
-            shutil.rmtree(part, ignore_errors=True)
+                aside = path.with_name(f".{path.name}.part")
+                path.rename(aside)  # a kill leaves no half of a checkpoint under its name
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def player_tensors(players: Mapping[str, nn.Module]) -> dict[str, Tensor]:

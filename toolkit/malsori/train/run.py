@@ -18,6 +18,7 @@ from malsori.core.log import get_logger
 from malsori.core.record import run_record
 from malsori.data.datadir import DataDir
 from malsori.data.dataset import Names, SpeechDataset
+from malsori.data.stats import check_audio
 from malsori.dsp.statistics import Statistics
 from malsori.models.voice import VoiceContext
 from malsori.tasks import TASKS
@@ -54,6 +55,7 @@ def train(config: TrainConfig, folder: Path) -> None:
 def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
     tokens = TokenList.load(_needed(Path(config.data.tokens) / "tokens.txt", 2))
     statistics = Statistics.load(_needed(Path(config.data.stats) / "stats.json", 3))
+    check_audio(Path(config.data.stats), config.audio)
     names = Names.of(DataDir(config.data.train))
     torch.manual_seed(config.seed)
     task = build_task(config, tokens, statistics, names).to(device)

@@ -269,7 +269,7 @@ class Trainer:
             modes = {name: player.training for name, player in self.task.players.items()}
             gpus = [self.device] if self.device.type == "cuda" else []
             averaged = self.average.applied() if self.average else contextlib.nullcontext()
-            with torch.random.fork_rng(gpus), averaged:
+            with torch.random.fork_rng(gpus), averaged, torch.no_grad():
                 torch.manual_seed(self.config.seed)
                 for player in self.task.players.values():
                     player.eval()

@@ -1,0 +1,57 @@
+"""A voice of the tiny run, and ways to make a pack and spoil it."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope="session")
+def tiny_pack(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a pack of the tiny run; tests only read it."""
+    from malsori.infer.pack import Licences, write_pack
+
+    path = tmp_path_factory.mktemp("pack") / "voice.malsori.zip"
+    write_pack(tiny_run, path, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def speak(tiny_run: Path) -> Any:
+    """Return a synthesizer with the tiny run's voice."""
+    from malsori.infer.synthesizer import Synthesizer
+
+    return Synthesizer.from_pretrained(tiny_run)
+
+
+@pytest.fixture
+def repack(tiny_pack: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes the pack again, its members changed, its hashes right."""
+
+    def write(
+        change: Callable[[dict[str, bytes]], Any] = lambda members: None, *, hashes: bool = True
+    ) -> Path:
+        with zipfile.ZipFile(tiny_pack) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        change(members)
+        if hashes:
+            meta = yaml.safe_load(members["meta.yaml"])
+            meta["sha256"] = {
+                name: hashlib.sha256(content).hexdigest()
+                for name, content in members.items()
+                if name != "meta.yaml"
+            }
+            members["meta.yaml"] = yaml.safe_dump(meta, sort_keys=False).encode()
+        out = tmp_path / "changed.malsori.zip"
+        with zipfile.ZipFile(out, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return out
+
+    return write

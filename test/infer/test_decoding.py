@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from malsori.core.errors import MalsoriError
+from malsori.core.files import read_json
+from malsori.data.datadir import DataDir
+from malsori.dsp import audio
+from malsori.infer.decode import decode
+from malsori.infer.synthesizer import Synthesizer
+from malsori.infer.voice import load_run
+
+
+@pytest.fixture(scope="module")
+def voice(tiny_run: Path) -> Any:
+    return load_run(tiny_run)
+
+
+@pytest.fixture(scope="module")
+def decoded(voice: Any, tiny_corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the training set, spoken."""
+    out = tmp_path_factory.mktemp("decoded")
+    decode(voice, DataDir(tiny_corpus.data / "train"), out)
+    return out
+
+
+def rows(path: Path) -> dict[str, list[str]]:
+    return {x.split()[0]: x.split()[1:] for x in path.read_text(encoding="utf-8").splitlines()}
+
+
+def test_files_of_the_contract(decoded: Path, voice: Any, tiny_corpus: Any) -> None:
+    data = DataDir(tiny_corpus.data / "train")
+    keys = [data.key(i) for i in range(len(data))]
+    assert {path.name for path in decoded.iterdir()} == {
+        "wav", "durations", "tokens", "timestamps.json", "rtf.json", "rejected.tsv",
+    }  # fmt: skip
+    durations, tokens = rows(decoded / "durations"), rows(decoded / "tokens")
+    times = read_json(decoded / "timestamps.json")
+    assert list(durations) == list(tokens) == list(times) == keys
+    assert {path.name for path in (decoded / "wav").iterdir()} == {f"{key}.wav" for key in keys}
+    for i, key in enumerate(keys):
+        wav, rate = audio.read(decoded / "wav" / f"{key}.wav")
+        assert rate == 8000 and len(wav) == 256 * sum(map(int, durations[key]))
+        assert tokens[key] == voice.tokenizer.tokens(data.text(i))
+        assert len(durations[key]) == len(tokens[key])
+        assert times[key]["seconds"] == pytest.approx(len(wav) / 8000, abs=1e-4)
+    assert (decoded / "rejected.tsv").read_text() == ""
+
+
+def test_real_time_factor_adds_up(decoded: Path) -> None:
+    speed = read_json(decoded / "rtf.json")
+    assert speed["utterances"] == 16 and speed["device"] == "cpu"
+    assert speed["real_time_factor"] == pytest.approx(speed["seconds"] / speed["audio_seconds"])
+    frames = sum(int(n) for values in rows(decoded / "durations").values() for n in values)
+    assert speed["audio_seconds"] == pytest.approx(frames * 256 / 8000)
+    assert speed["packages"]["torch"] and speed["threads"] >= 1
+
+
+@pytest.mark.parametrize("batch_seconds", [0.0, 2.0])
+def test_batches_say_what_each_alone_says(
+    decoded: Path, voice: Any, tiny_corpus: Any, tmp_path: Path, batch_seconds: float
+) -> None:
+    decode(voice, DataDir(tiny_corpus.data / "train"), tmp_path, batch_seconds)
+    for name in ("durations", "tokens", "timestamps.json"):
+        assert (tmp_path / name).read_bytes() == (decoded / name).read_bytes()
+    for path in (decoded / "wav").iterdir():
+        one, other = audio.read(path)[0], audio.read(tmp_path / "wav" / path.name)[0]
+        np.testing.assert_allclose(one, other, atol=2 / 32768)
+
+
+def test_decode_says_what_synthesize_says(decoded: Path, voice: Any) -> None:
+    said = Synthesizer(voice)("바다로 가요.")
+    wav, _ = audio.read(decoded / "wav" / "u01.wav")
+    np.testing.assert_allclose(wav, np.clip(said.audio, -1, 32767 / 32768), atol=2 / 32768)
+
+
+def test_teacher_forcing_has_the_recordings_lengths(
+    voice: Any, tiny_corpus: Any, tmp_path: Path
+) -> None:
+    data = DataDir(tiny_corpus.data / "train")
+    decode(voice, data, tmp_path, forced=True)
+    durations = rows(tmp_path / "durations")
+    for i in range(len(data)):
+        frames = len(data.wav(i, 8000)) // 256 + 1
+        assert sum(map(int, durations[data.key(i)])) == frames
+    alone = tmp_path / "alone"
+    decode(voice, data, alone, batch_seconds=0.0, forced=True)
+    assert rows(alone / "durations") == durations
+    for path in (alone / "wav").iterdir():
+        one, other = audio.read(path)[0], audio.read(tmp_path / "wav" / path.name)[0]
+        np.testing.assert_allclose(one, other, atol=3 / 32768)
+
+
+def test_text_that_cannot_be_read_is_left_out(
+    voice: Any, copy_corpus: Callable[[], Any], tmp_path: Path
+) -> None:
+    folder = copy_corpus().data / "test"
+    lines = (folder / "text").read_text().splitlines()
+    keys = [line.split()[0] for line in lines]
+    (tmp_path / "out" / "wav").mkdir(parents=True)
+    (tmp_path / "out" / "wav" / "stale.wav").write_bytes(b"")
+    (folder / "text").write_text(f"{keys[0]} 漢字\n{lines[1]}\n")
+    decode(voice, DataDir(folder), tmp_path / "out")
+    assert [path.stem for path in (tmp_path / "out" / "wav").iterdir()] == [keys[1]]
+    ((key, reason),) = [
+        x.split("\t") for x in (tmp_path / "out" / "rejected.tsv").read_text().splitlines()
+    ]
+    assert key == keys[0] and "漢字" in reason
+    assert list(rows(tmp_path / "out" / "durations")) == [keys[1]]
+    (folder / "text").write_text(f"{keys[0]} 漢字\n{keys[1]} ...\n")
+    with pytest.raises(MalsoriError, match="none of its 2 texts can be read; the first: .*漢字"):
+        decode(voice, DataDir(folder), tmp_path / "out")
+
+
+def test_recording_shorter_than_its_text_is_named(
+    voice: Any, copy_corpus: Callable[[], Any], tmp_path: Path
+) -> None:
+    folder = copy_corpus().data / "test"
+    lines = (folder / "text").read_text().splitlines()
+    key = lines[0].split()[0]
+    (folder / "text").write_text(f"{key} {'나무가 있다. ' * 20}\n{lines[1]}\n")
+    with pytest.raises(MalsoriError, match=f"{key}: fewer frames than tokens"):
+        decode(voice, DataDir(folder), tmp_path / "out", forced=True)

@@ -1,0 +1,372 @@
+"""Packs from strangers: opening one executes nothing, writes nothing, and fails with one line."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from malsori.core.errors import MalsoriError
+from malsori.infer.pack import download, load_pack, read_members, read_meta, write_pack
+from malsori.infer.synthesizer import Synthesizer
+from safetensors.torch import load, save
+
+Repack = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Fail if a test leaves more in the working and temporary folders than it made itself."""
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    yield
+    assert not list(place.iterdir())
+
+
+def refused(path: Path, *parts: str) -> None:
+    """Check that the pack is refused in one line that has all the parts."""
+    with pytest.raises(MalsoriError) as caught:
+        load_pack(path)
+    line = str(caught.value)
+    assert "\n" not in line.strip() and path.name in line
+    for part in parts:
+        assert part in line, line
+
+
+def with_members(path: Path, tiny_pack: Path, *more: tuple[Any, bytes]) -> Path:
+    shutil.copyfile(tiny_pack, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        for info, content in more:
+            archive.writestr(info, content)
+    return path
+
+
+def test_what_is_in_a_pack(tiny_pack: Path, tiny_run: Path) -> None:
+    members = read_members(tiny_pack)
+    assert set(members) == {
+        "meta.yaml", "config.yaml", "tokens.txt", "stats.json", "model.safetensors",
+    }  # fmt: skip
+    meta = read_meta(tiny_pack)
+    assert meta["format_version"] == 1 and meta["sample_rate"] == 8000
+    assert (meta["task"], meta["model"], meta["language"]) == ("gan_tts", "jets", "ko")
+    assert meta["licences"] == {"code": "Apache-2.0", "data": "CC0-1.0", "weights": "CC-BY-4.0"}
+    best = (tiny_run / "checkpoints" / "best").read_text().strip()
+    (made_of,) = meta["training"]["checkpoints"]
+    assert f"step-{made_of['step']}" == best and made_of["mcd"] > 0
+    weights = load(members["model.safetensors"])
+    assert not any("parametrizations" in n or n.startswith("discriminator") for n in weights)
+    with zipfile.ZipFile(tiny_pack) as archive:
+        assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100644}
+
+
+def test_the_same_run_gives_the_same_bytes(tiny_pack: Path, tiny_run: Path, tmp_path: Path) -> None:
+    from malsori.infer.pack import Licences
+
+    again = tmp_path / "again.zip"
+    write_pack(tiny_run, again, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
+    assert again.read_bytes() == tiny_pack.read_bytes()
+
+
+def test_pack_says_what_the_run_says(tiny_pack: Path, speak: Any) -> None:
+    packed = Synthesizer.from_pretrained(tiny_pack)
+    one, other = packed("나무가 있다."), speak("나무가 있다.")
+    np.testing.assert_allclose(one.audio, other.audio, atol=1e-6)
+    assert one.timestamps() == other.timestamps()
+
+
+def test_speaks_alone_in_an_empty_folder(tiny_pack: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copyfile(tiny_pack, empty / "v.zip")
+    code = (
+        "from malsori import Synthesizer\n"
+        "said = Synthesizer.from_pretrained('v.zip')('나무가 있다.')\n"
+        "assert said.audio.dtype == 'float32' and said.sample_rate == 8000\n"
+        "assert len(said.audio) == said.durations.sum() * 256 and abs(said.audio).max() > 0\n"
+    )
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=empty, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_training_weights_are_added_on_request(tiny_run: Path, tmp_path: Path) -> None:
+    for checkpoint in ("best", "average"):
+        path = tmp_path / f"{checkpoint}.zip"
+        write_pack(tiny_run, path, checkpoint, with_training=True)
+        players = load(read_members(path)["training.safetensors"])
+        assert players and all(name.startswith("discriminator/") for name in players)
+        load_pack(path)
+    steps = [each["step"] for each in read_meta(tmp_path / "average.zip")["training"]["checkpoints"]]
+    assert sorted(steps) == [3, 6]
+
+
+def test_no_run_to_pack(tmp_path: Path) -> None:
+    with pytest.raises(MalsoriError, match="not a run folder"):
+        write_pack(tmp_path, tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9, 0.999])
+def test_cut_off(tiny_pack: Path, tmp_path: Path, share: float) -> None:
+    content = tiny_pack.read_bytes()
+    path = tmp_path / "cut.zip"
+    path.write_bytes(content[: int(len(content) * share)])
+    refused(path, "not a readable pack")
+
+
+def test_missing_file_and_folder_of_another_kind(tmp_path: Path) -> None:
+    refused(tmp_path / "none.zip", "no such file")
+    (tmp_path / "text.zip").write_text("no zip")
+    refused(tmp_path / "text.zip", "not a readable pack")
+    for name in ("none.zip", "./somebody/voice", "/etc/none", "a/b/c"):
+        with pytest.raises(MalsoriError, match="no such file"):
+            download(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.py", "/tmp/evil.py", "a/../../evil", "code.py", "model.pkl", "x/config.yaml", "dir/"],
+)
+def test_foreign_member(tiny_pack: Path, tmp_path: Path, name: str) -> None:
+    path = with_members(tmp_path / "more.zip", tiny_pack, (name, b"import os"))
+    refused(path, repr(name), "no part of a pack")
+    assert not (tmp_path.parent / "evil.py").exists() and not Path("/tmp/evil.py").exists()
+
+
+def test_link(tiny_pack: Path, tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("lexicon.tsv")
+    info.external_attr = 0o120777 << 16
+    refused(with_members(tmp_path / "l.zip", tiny_pack, (info, b"/etc/passwd")), "is a link")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_member_given_twice(tiny_pack: Path, tmp_path: Path) -> None:
+    path = with_members(tmp_path / "two.zip", tiny_pack, ("config.yaml", b"model: {}"))
+    refused(path, "'config.yaml' twice")
+
+
+def test_zip_bomb(tiny_pack: Path, tmp_path: Path) -> None:
+    bomb = zipfile.ZipInfo("lexicon.tsv")
+    bomb.compress_type = zipfile.ZIP_DEFLATED
+    path = tmp_path / "bomb.zip"
+    shutil.copyfile(tiny_pack, path)
+    with zipfile.ZipFile(path, "a") as archive, archive.open(bomb, "w") as member:
+        for _ in range(257):
+            member.write(bytes(1 << 20))
+    assert path.stat().st_size < 2 << 20
+    started = time.monotonic()
+    refused(path, "lexicon.tsv would be 257 MB, more than 256 MB")
+    assert time.monotonic() - started < 1
+
+
+def test_header_that_lies_about_the_size(repack: Repack) -> None:
+    path = repack(lambda members: members.update({"lexicon.tsv": b"word\ta\n" * 100}))
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x01\x02", 0, content.rindex(b"lexicon.tsv"))
+    content[at + 24 : at + 28] = (10).to_bytes(4, "little")
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression(tiny_pack: Path, tmp_path: Path, method: int) -> None:
+    info = zipfile.ZipInfo("lexicon.tsv")
+    info.compress_type = method
+    refused(with_members(tmp_path / "c.zip", tiny_pack, (info, b"word")), "compressed in a way")
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "tokens.txt", "stats.json", "model.safetensors"])
+def test_wrong_hash(repack: Repack, name: str) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        members[name] = members[name][:-1] + b"?"
+
+    refused(repack(change, hashes=False), name, "does not have the hash")
+
+
+@pytest.mark.parametrize("name", ["meta.yaml", "config.yaml", "stats.json", "model.safetensors"])
+def test_missing_member(repack: Repack, name: str) -> None:
+    refused(repack(lambda members: members.pop(name), hashes=False), f"{name} is missing")
+
+
+def test_listed_member_that_is_not_there(repack: Repack) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        meta = yaml.safe_load(members["meta.yaml"])
+        meta["sha256"]["lexicon.tsv"] = "0" * 64
+        members["meta.yaml"] = yaml.safe_dump(meta).encode()
+
+    refused(repack(change, hashes=False), "lexicon.tsv is missing")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_other_format_version(repack: Repack, version: object) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        meta = yaml.safe_load(members["meta.yaml"])
+        members["meta.yaml"] = yaml.safe_dump(meta | {"format_version": version}).encode()
+
+    refused(repack(change), f"format version {version!r}")
+
+
+def in_config(change: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, bytes]], None]:
+    def apply(members: dict[str, bytes]) -> None:
+        tree = yaml.safe_load(members["config.yaml"])
+        change(tree)
+        members["config.yaml"] = yaml.safe_dump(tree, sort_keys=False).encode()
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree["model"].update(name="evil.module:ENTRY"),
+        lambda tree: tree.update(model="evil.module:ENTRY"),
+        lambda tree: tree["model"]["generator"].update(name="evil.module:ENTRY"),
+        lambda tree: tree["model"].update(generator="evil.module:ENTRY"),
+        lambda tree: tree["tokenizer"].update(frontend="evil.module:ENTRY"),
+    ],
+)
+def test_foreign_code_is_never_imported(
+    repack: Repack, change: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap = tmp_path / "trap" / "evil"
+    trap.mkdir(parents=True)
+    (trap / "__init__.py").write_text("raise SystemExit('executed')")
+    (trap / "module.py").write_text("")
+    monkeypatch.syspath_prepend(str(trap.parent))
+    refused(repack(in_config(change)), "names code outside of malsori")
+    assert not any(name.startswith("evil") for name in sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda tree: tree["model"].update(name="vitz"), "vitz"),
+        (lambda tree: tree["model"].update(widht=3), "widht"),
+        (lambda tree: tree["audio"].update(hop="wide"), "audio.hop"),
+        (lambda tree: tree["audio"].update(hop=128), "128"),
+        (lambda tree: tree.update(speakers=5), "speakers"),
+        (lambda tree: tree.update(speakers=[]), "speakers"),
+        (lambda tree: tree.update(languages=[1]), "languages"),
+        (lambda tree: tree.pop("model"), "'model'"),
+        (lambda tree: tree["tokenizer"].update(frontend="klingon"), "klingon"),
+        (lambda tree: tree["tokenizer"].update(type="bpe"), "bpe"),
+        (lambda tree: tree["model"].update(width=32), "shape"),
+    ],
+)
+def test_config_that_is_wrong(repack: Repack, change: Any, part: str) -> None:
+    with pytest.raises(MalsoriError) as caught:
+        load_pack(repack(in_config(change)))
+    assert part in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"- list",
+        b"a: [",
+        b"\xff\xfe\x00",
+        b"a: !!python/object/apply:os.system [true]",
+        b"a: &a [1]\nb: *a",
+        b"a: &a [*a]",
+        b"a: " + b"[" * 5000 + b"]" * 5000,
+    ],
+    ids=["empty", "list", "open", "binary", "python", "alias", "endless", "deep"],
+)
+@pytest.mark.parametrize("name", ["meta.yaml", "config.yaml"])
+def test_hostile_yaml(repack: Repack, name: str, content: bytes) -> None:
+    path = repack(
+        lambda members: members.update({name: content}), hashes=name == "config.yaml"
+    )
+    refused(path, name)
+
+
+def test_billion_laughs_take_no_time(repack: Repack) -> None:
+    lines = ["a0: &a0 [x, x]"] + [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 60)]
+    started = time.monotonic()
+    refused(repack(lambda members: members.update({"config.yaml": "\n".join(lines).encode()})))
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b"\xff", b"[" * 100_000, b'{"a": NaN}'])
+def test_stats_that_are_none(repack: Repack, content: bytes) -> None:
+    refused(repack(lambda members: members.update({"stats.json": content})), "stats.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", b"\xff" * 100, b"\x08" + b"\0" * 20])
+def test_weights_that_are_none(repack: Repack, content: bytes) -> None:
+    refused(repack(lambda m: m.update({"model.safetensors": content})), "model.safetensors")
+
+
+def test_token_list_of_another_model(repack: Repack) -> None:
+    path = repack(lambda m: m.update({"tokens.txt": m["tokens.txt"] + b"new\n"}))
+    refused(path, "tokens.txt is of another model", "[80, 16]", "[81, 16]")
+    path = repack(lambda m: m.update({"tokens.txt": "가\n나\n".encode()}))
+    with pytest.raises(MalsoriError, match=r"tokens\.txt"):
+        load_pack(path)
+
+
+def test_weights_of_another_model(repack: Repack) -> None:
+    def change(members: dict[str, bytes]) -> None:
+        weights = load(members["model.safetensors"])
+        weights.pop("pitch_embedding.conv.bias")
+        members["model.safetensors"] = save(weights)
+
+    refused(repack(change), "'pitch_embedding.conv.bias' is not in the weights")
+
+
+def test_no_damage_ever_shows_a_traceback(tiny_pack: Path, tmp_path: Path) -> None:
+    """Flip, drop or repeat bytes anywhere: the pack loads, or is refused with one line."""
+    content = tiny_pack.read_bytes()
+    chance = random.Random(1)
+    path = tmp_path / "spoilt.zip"
+    spoilt = 0
+    edges = [i for i in range(len(content)) if content[i : i + 2] == b"PK"]
+    for _ in range(300):
+        data = bytearray(content)
+        at = min(len(data) - 1, chance.choice(edges) + chance.randrange(64))
+        if chance.random() < 0.3:
+            at = chance.randrange(len(data))
+        kind = chance.randrange(3)
+        if kind == 0:
+            data[at] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            del data[at : at + chance.randrange(1, 9)]
+        else:
+            data[at:at] = data[at : at + chance.randrange(1, 9)]
+        path.write_bytes(data)
+        try:
+            read_meta(path)
+        except MalsoriError as error:
+            spoilt += 1
+            assert "\n" not in str(error).strip()
+    assert spoilt > 200
+
+
+def test_random_zips_never_show_a_traceback(tmp_path: Path) -> None:
+    chance = random.Random(2)
+    names = ["meta.yaml", "config.yaml", "tokens.txt", "stats.json", "model.safetensors"]
+    for number in range(60):
+        memory = io.BytesIO()
+        with zipfile.ZipFile(memory, "w") as archive:
+            for name in names:
+                archive.writestr(name, json.dumps(chance.choice([1, "a", [], {}, {"a": 1}, None])))
+        path = tmp_path / f"{number}.zip"
+        path.write_bytes(memory.getvalue())
+        refused(path)

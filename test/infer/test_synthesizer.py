@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from malsori.core.errors import MalsoriError
+from malsori.infer.synthesizer import Spoken, _join
+from malsori.text.frontend import TextError
+
+TEXT = "나무가 있다."
+
+
+def test_audio_durations_and_timestamps_agree(speak: Any) -> None:
+    said = speak(TEXT)
+    assert said.audio.dtype == np.float32 and said.sample_rate == 8000
+    assert len(said.audio) == said.durations.sum() * 256
+    assert said.seconds == len(said.audio) / 8000
+    assert said.tokens == tuple(speak.voice.tokenizer.tokens(TEXT))
+    assert len(said.durations) == len(said.tokens)
+    times = said.timestamps()
+    assert [word["text"] for word in times["words"]] == ["나무가", "있다"]
+    assert [token["text"] for token in times["tokens"]] == list(said.tokens)
+    starts = [token["start"] for token in times["tokens"]]
+    ends = [token["end"] for token in times["tokens"]]
+    assert starts[0] == 0.0 and ends[:-1] == starts[1:]
+    assert ends[-1] == pytest.approx(times["seconds"], abs=1e-3)
+    wanted = np.cumsum(said.durations) * 256 / 8000
+    np.testing.assert_allclose(ends, wanted, atol=1e-4)
+    first, second = times["words"]
+    assert first["end"] <= second["start"] and second["end"] <= times["seconds"]
+
+
+def test_timestamps_in_closed_form() -> None:
+    said = Spoken(
+        audio=np.zeros(100 * 10, np.float32),
+        sample_rate=1000,
+        tokens=("a", "b", " ", "c", "."),
+        durations=np.array([2, 3, 1, 0, 4]),
+        hop=100,
+        words=(("ab", 2), (" ", 1), ("", 0), ("c", 1), (".", 1)),
+    )
+    assert said.timestamps() == {
+        "seconds": 1.0,
+        "words": [
+            {"text": "ab", "start": 0.0, "end": 0.5},
+            {"text": "c", "start": 0.6, "end": 0.6},
+        ],
+        "tokens": [
+            {"text": "a", "start": 0.0, "end": 0.2},
+            {"text": "b", "start": 0.2, "end": 0.5},
+            {"text": " ", "start": 0.5, "end": 0.6},
+            {"text": "c", "start": 0.6, "end": 0.6},
+            {"text": ".", "start": 0.6, "end": 1.0},
+        ],
+    }
+
+
+def test_batch_equals_one_by_one(speak: Any) -> None:
+    texts = [TEXT, "비가 와요.", "바다로 가요. 하늘이 높다."]
+    words = [speak.voice.tokenizer.words(text) for text in texts]
+    together = speak.speak(words)
+    for one, other in zip(together, (speak.speak([each])[0] for each in words), strict=True):
+        np.testing.assert_array_equal(one.durations, other.durations)
+        np.testing.assert_allclose(one.audio, other.audio, atol=1e-5)
+
+
+def test_sentences_are_joined_with_a_pause(speak: Any) -> None:
+    parts = [speak(text) for text in ("비가 와요.", "하늘이 높다.")]
+    said = speak("비가 와요. 하늘이 높다.", pause=0.32)
+    silence = 10 * 256  # 0.32 s at 8 kHz, in whole frames
+    first = len(parts[0].audio)
+    np.testing.assert_allclose(said.audio[:first], parts[0].audio, atol=1e-5)
+    assert not said.audio[first : first + silence].any()
+    np.testing.assert_allclose(said.audio[first + silence :], parts[1].audio, atol=1e-5)
+    assert said.tokens == parts[0].tokens + parts[1].tokens
+    assert said.durations.sum() * 256 == len(said.audio)
+    start = said.timestamps()["words"][2]["start"]
+    wanted = (first + silence) / 8000 + parts[1].timestamps()["words"][0]["start"]
+    assert start == pytest.approx(wanted, abs=2e-4)
+    assert len(speak("비가 와요. 하늘이 높다.", pause=0.0).audio) == len(said.audio) - silence
+
+
+def test_join_leaves_its_parts_alone(speak: Any) -> None:
+    part = speak(TEXT)
+    before = part.durations.copy()
+    _join([part, part], 1.0)
+    np.testing.assert_array_equal(part.durations, before)
+
+
+def test_speed_changes_the_length(speak: Any) -> None:
+    slow, fast = (speak(TEXT, speed=speed).durations.sum() for speed in (0.25, 4.0))
+    assert fast < speak(TEXT).durations.sum() < slow
+
+
+def test_controls_in_closed_form(speak: Any) -> None:
+    numbers = speak.voice.statistics
+    controls = speak.controls(1.5, 12.0, 20.0)
+    assert controls.speed == 1.5
+    octave = numbers.pitch_mean + controls.pitch_shift * numbers.pitch_std
+    assert octave == pytest.approx(numbers.pitch_mean + math.log(2))
+    loud = 1.7 * controls.energy_scale + controls.energy_shift  # a normalised energy of 1.7
+    plain = 1.7 * numbers.energy_std + numbers.energy_mean
+    assert loud * numbers.energy_std + numbers.energy_mean == pytest.approx(10 * plain)
+    neutral = speak.controls(1.0, 0.0, 0.0)
+    assert (neutral.pitch_shift, neutral.energy_scale, neutral.energy_shift) == (0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("control", ["pitch", "energy"])
+def test_control_is_heard(speak: Any, control: str) -> None:
+    one, other = speak(TEXT), speak(TEXT, **{control: 6.0})
+    np.testing.assert_array_equal(one.durations, other.durations)
+    assert not np.allclose(one.audio, other.audio, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "message"),
+    [
+        ("speed", 0.0, "speed: 0 is not between 0.25 and 4"),
+        ("speed", 4.01, "speed: 4.01 is not between"),
+        ("speed", math.nan, "speed: nan is not between"),
+        ("pitch", 25.0, "pitch: 25 is not between -24 and 24"),
+        ("energy", -math.inf, "energy: -inf is not between -20 and 20"),
+        ("pause", -0.1, "pause: -0.1 is not between 0 and 60"),
+        ("pause", math.nan, "pause: nan is not between"),
+    ],
+)
+def test_control_out_of_range(speak: Any, control: str, value: float, message: str) -> None:
+    with pytest.raises(MalsoriError, match=message):
+        speak(TEXT, **{control: value})
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "...", "?!", "\n\n"])
+def test_text_without_a_word(speak: Any, text: str) -> None:
+    with pytest.raises(TextError, match="nothing to speak in .*give at least one word"):
+        speak(text)
+
+
+def test_line_without_a_word_among_others_is_passed_over(speak: Any) -> None:
+    assert speak("비가 와요.\n\n...\n하늘이 높다.").tokens == speak("비가 와요. 하늘이 높다.").tokens
+
+
+def test_word_without_a_reading_is_named(speak: Any) -> None:
+    with pytest.raises(TextError, match=r"'漢字'.*'하늘 漢字 높다\.'"):
+        speak("하늘 漢字 높다.")
+
+
+def test_speaker_that_is_not_there(speak: Any) -> None:
+    assert len(speak(TEXT, speaker="tone").audio) == len(speak(TEXT).audio)
+    with pytest.raises(MalsoriError, match="no speaker 'eve'; known: tone"):
+        speak(TEXT, speaker="eve")
+    with pytest.raises(MalsoriError, match="no language 'xx'"):
+        speak(TEXT, language="xx")
+
+
+def test_speaking_is_repeatable_and_draws_no_random_numbers(speak: Any) -> None:
+    state = torch.get_rng_state()
+    one, other = speak(TEXT), speak(TEXT)
+    np.testing.assert_array_equal(one.audio, other.audio)
+    assert torch.equal(torch.get_rng_state(), state)

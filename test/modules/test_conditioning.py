@@ -1,0 +1,122 @@
+"""Speaker, language, external embedding and style as one vector per utterance."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from malsori.core.errors import ConfigError
+from malsori.modules.conditioning import Conditioning, StyleConfig, StyleTokens
+
+STYLE = StyleConfig(tokens=3, heads=2, channels=(4, 6), gru_units=5)
+
+
+def make_style() -> StyleTokens:
+    torch.manual_seed(6)
+    return StyleTokens(STYLE, 8, 10)
+
+
+def everything() -> Conditioning:
+    torch.manual_seed(6)
+    return Conditioning(8, speakers=3, languages=2, embedding=4, style=STYLE, mel_bands=10)
+
+
+GIVEN = {
+    "speaker": torch.tensor([0, 2]),
+    "language": torch.tensor([1, 0]),
+    "embedding": torch.tensor([[1.0, 2.0, 3.0, 4.0], [0.0, 1.0, 0.0, -1.0]]),
+    "mel": torch.sin(torch.arange(2 * 12 * 10.0)).view(2, 12, 10),
+    "mel_lengths": torch.tensor([12, 7]),
+}
+
+
+def test_nothing_conditions_a_plain_voice() -> None:
+    plain = Conditioning(8)
+    assert not plain.used and plain() is None
+    assert not list(plain.parameters())
+
+
+def test_the_vector_is_the_sum_of_its_parts() -> None:
+    net = everything()
+    assert net.used
+    speaker = net.speaker.weight[GIVEN["speaker"]]
+    language = net.language.weight[GIVEN["language"]]
+    unit = GIVEN["embedding"] / GIVEN["embedding"].norm(dim=1, keepdim=True)
+    embedding = unit @ net.embedding.weight.T + net.embedding.bias
+    style = net.style(GIVEN["mel"], GIVEN["mel_lengths"])
+    torch.testing.assert_close(net(**GIVEN), speaker + language + embedding + style)
+
+
+def test_every_parameter_learns_but_of_speakers_not_in_the_batch() -> None:
+    net = everything()
+    out = net(**GIVEN)
+    (out * torch.randn(out.shape)).sum().backward()
+    for name, parameter in net.named_parameters():
+        if name == "style.key.bias":  # the same for all tokens: softmax takes it away
+            continue
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+    assert (net.speaker.weight.grad[1] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("speaker", "speaker: this voice was trained with one, and none is given"),
+        ("language", "language: this voice was trained with one, and none is given"),
+        ("embedding", "speaker embedding: this voice was trained with one, and none is given"),
+    ],
+)
+def test_a_condition_that_is_not_given_is_named(name: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        everything()(**{**GIVEN, name: None})
+
+
+def test_without_a_recording_all_style_tokens_weigh_alike() -> None:
+    style = make_style()
+    with torch.no_grad():
+        style.query.weight.zero_()
+        style.query.bias.zero_()  # no preference
+    even = style(GIVEN["mel"], GIVEN["mel_lengths"])
+    torch.testing.assert_close(even, style.neutral().expand(2, -1))
+    net = Conditioning(8, style=STYLE, mel_bands=10)
+    torch.testing.assert_close(net(), net.style.neutral()[None])
+
+
+def test_padding_of_the_recording_changes_nothing() -> None:
+    style = make_style()
+    for length in (1, 2, 7, 12):
+        alone = style(GIVEN["mel"][:1, :length], torch.tensor([length]))
+        padded = torch.full((2, 17, 10), 1e3)  # loud padding
+        padded[0, :length] = GIVEN["mel"][0, :length]
+        together = style(padded, torch.tensor([length, 17]))
+        torch.testing.assert_close(together[0], alone[0], atol=1e-5, rtol=1e-4)
+
+
+def test_the_style_depends_on_the_recording() -> None:
+    style = make_style()
+    out = style(GIVEN["mel"], torch.tensor([12, 12]))
+    assert (out[0] - out[1]).abs().max() > 1e-4
+
+
+def test_attention_over_styles_by_hand() -> None:
+    style = make_style()
+    mel, length = GIVEN["mel"][:1], torch.tensor([12])
+    x = mel[:, None]
+    for conv, norm in zip(style.convs, style.norms, strict=True):
+        x = F.relu(F.group_norm(conv(x), 1, norm.weight, norm.bias))
+    states, _ = style.gru(x.transpose(1, 2).flatten(2))
+    query = style.query(states[0, -1])
+    bank = torch.tanh(style.tokens)
+    key, value = style.key(bank), style.value(bank)
+    heads = []
+    for h in range(2):
+        part = slice(4 * h, 4 * h + 4)
+        weights = (key[:, part] @ query[part] / 2).softmax(0)
+        heads.append(weights @ value[:, part])
+    torch.testing.assert_close(style(mel, length)[0], style.out(torch.cat(heads)))
+
+
+def test_heads_that_do_not_divide_the_width_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"style\.heads: 3 does not divide the width 8"):
+        StyleTokens(StyleConfig(tokens=2, heads=3), 8, 10)

@@ -1,0 +1,120 @@
+"""The mini recipe through its own run.sh: from the corpus to a packed voice that speaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from malsori.core.config import load
+from malsori.train.config import TrainConfig
+
+ROOT = Path(__file__).parents[2]
+STEPS = 120
+
+
+@pytest.fixture(scope="module")
+def egs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of recipes and runner, so that the source tree stays as it is."""
+    tree = tmp_path_factory.mktemp("tree")
+    left_out = shutil.ignore_patterns("data", "exp")
+    shutil.copytree(ROOT / "egs", tree / "egs", ignore=left_out)
+    shutil.copytree(ROOT / "tools", tree / "tools")
+    return tree / "egs"
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["./run.sh", *words],
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def mini_kss(egs: Path) -> Path:
+    """The run folder after all stages, with a tenth of the recipe's steps."""
+    settings = [f"training.steps={STEPS}", f"training.validate_every={STEPS // 2}"]
+    settings += ["training.log_every=20", "schedule.final=1.0"]
+    done = run(egs / "mini_kss", "--name", "ci", "--", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "malsori synthesize --model" in done.stdout
+    return egs / "mini_kss" / "exp" / "ci"
+
+
+def metrics(folder: Path) -> list[dict[str, float]]:
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.slow
+def test_it_learns(mini_kss: Path) -> None:
+    logged = [entry for entry in metrics(mini_kss) if "generator/reconstruction" in entry]
+    mel = [entry["generator/reconstruction"] for entry in logged]
+    aligned = [entry["generator/forward_sum"] for entry in logged]
+    assert mel[-1] < 0.5 * mel[0]
+    assert aligned[-1] < 0.6 * aligned[0]
+    sharp = [entry["dev/diagonality"] for entry in metrics(mini_kss) if "dev/diagonality" in entry]
+    assert sharp[-1] > sharp[0]
+
+
+@pytest.mark.slow
+def test_it_leaves_what_the_documentation_promises(mini_kss: Path) -> None:
+    for name in ("config.yaml", "run.json", "checkpoints/best", "checkpoints/last"):
+        assert (mini_kss / name).is_file(), name
+    assert (mini_kss / "plots" / "curves.png").is_file()
+    assert list((mini_kss / "tensorboard").iterdir())
+    for name in ("test", "train_sample"):
+        decoded, scored = mini_kss / "decode" / name, mini_kss / "score" / name
+        keys = [line.split()[0] for line in (decoded / "tokens").read_text("utf-8").splitlines()]
+        for key in keys:
+            assert soundfile.info(decoded / "wav" / f"{key}.wav").frames > 0
+        assert 0 < json.loads((decoded / "rtf.json").read_text("utf-8"))["real_time_factor"]
+        assert (scored / "report.html").is_file()
+        assert json.loads((scored / "scores.json").read_text("utf-8"))
+
+
+@pytest.mark.slow
+def test_the_pack_speaks_with_the_command_the_recipe_prints(mini_kss: Path, tmp_path: Path) -> None:
+    out = tmp_path / "said.wav"
+    words = ["synthesize", "--model", str(mini_kss / "ci.malsori.zip"), "--out", str(out)]
+    command = [sys.executable, "-m", "malsori", *words, "--text", "오늘은 날씨가 좋아요."]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(out).samplerate == 16000
+
+
+@pytest.mark.slow
+def test_a_second_run_trains_nothing_again(mini_kss: Path) -> None:
+    before = (mini_kss / "checkpoints" / "last").read_text("utf-8")
+    settings = [f"training.steps={STEPS}", f"training.validate_every={STEPS // 2}"]
+    settings += ["training.log_every=20", "schedule.final=1.0"]
+    words = ["--stage", "3", "--stop-stage", "4", "--name", "ci", "--", *settings]
+    done = run(mini_kss.parents[1], *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "steps are done" in done.stdout + done.stderr
+    assert (mini_kss / "checkpoints" / "last").read_text("utf-8") == before
+
+
+@pytest.mark.slow
+def test_the_english_recipe_trains_and_decodes(egs: Path) -> None:
+    settings = ["training.steps=4", "training.validate_every=4", "training.validate_batches=1"]
+    done = run(egs / "mini_ljspeech", "--stop-stage", "5", "--", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list((egs / "mini_ljspeech" / "exp").glob("*/decode/test/wav/*.wav"))
+
+
+@pytest.mark.parametrize("conf", sorted(ROOT.glob("egs/*/conf/*.yaml")), ids=lambda p: p.parts[-3])
+def test_every_conf_is_read(conf: Path) -> None:
+    config = load(TrainConfig, conf)
+    assert config.model.config.generator.config.hop == config.audio.hop
