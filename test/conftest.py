@@ -131,6 +131,24 @@ def tiny_run(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
+@pytest.fixture(scope="session")
+def lively_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the run with louder weights: after six steps a voice is silent whatever one says."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_run, tmp_path_factory.mktemp("lively") / "run")
+    for path in folder.glob("checkpoints/step-*/average.safetensors"):
+        weights = load_file(path)
+        for name, tensor in weights.items():
+            if name.startswith("generator.") and name.endswith("original0"):  # gains
+                weights[name] = torch.full_like(tensor, 1.2)
+            elif name.startswith("generator.") and name.endswith("bias"):
+                weights[name] = torch.zeros_like(tensor)
+        save_file(weights, path)
+    return folder
+
+
 @pytest.fixture
 def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
     """Return a function that copies the stages' results into this test's folder, to be changed."""

@@ -13,21 +13,21 @@ import yaml
 
 
 @pytest.fixture(scope="session")
-def tiny_pack(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_pack(lively_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a pack of the tiny run; tests only read it."""
     from malsori.infer.pack import Licences, write_pack
 
     path = tmp_path_factory.mktemp("pack") / "voice.malsori.zip"
-    write_pack(tiny_run, path, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
+    write_pack(lively_run, path, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
     return path
 
 
 @pytest.fixture(scope="session")
-def speak(tiny_run: Path) -> Any:
+def speak(lively_run: Path) -> Any:
     """Return a synthesizer with the tiny run's voice."""
     from malsori.infer.synthesizer import Synthesizer
 
-    return Synthesizer.from_pretrained(tiny_run)
+    return Synthesizer.from_pretrained(lively_run)
 
 
 @pytest.fixture

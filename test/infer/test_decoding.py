@@ -16,8 +16,8 @@ from malsori.infer.voice import load_run
 
 
 @pytest.fixture(scope="module")
-def voice(tiny_run: Path) -> Any:
-    return load_run(tiny_run)
+def voice(lively_run: Path) -> Any:
+    return load_run(lively_run)
 
 
 @pytest.fixture(scope="module")

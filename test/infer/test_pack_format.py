@@ -56,7 +56,7 @@ def with_members(path: Path, tiny_pack: Path, *more: tuple[Any, bytes]) -> Path:
     return path
 
 
-def test_what_is_in_a_pack(tiny_pack: Path, tiny_run: Path) -> None:
+def test_what_is_in_a_pack(tiny_pack: Path, lively_run: Path) -> None:
     members = read_members(tiny_pack)
     assert set(members) == {
         "meta.yaml", "config.yaml", "tokens.txt", "stats.json", "model.safetensors",
@@ -65,7 +65,7 @@ def test_what_is_in_a_pack(tiny_pack: Path, tiny_run: Path) -> None:
     assert meta["format_version"] == 1 and meta["sample_rate"] == 8000
     assert (meta["task"], meta["model"], meta["language"]) == ("gan_tts", "jets", "ko")
     assert meta["licences"] == {"code": "Apache-2.0", "data": "CC0-1.0", "weights": "CC-BY-4.0"}
-    best = (tiny_run / "checkpoints" / "best").read_text().strip()
+    best = (lively_run / "checkpoints" / "best").read_text().strip()
     (made_of,) = meta["training"]["checkpoints"]
     assert f"step-{made_of['step']}" == best and made_of["mcd"] > 0
     weights = load(members["model.safetensors"])
@@ -74,11 +74,11 @@ def test_what_is_in_a_pack(tiny_pack: Path, tiny_run: Path) -> None:
         assert {info.external_attr >> 16 for info in archive.infolist()} == {0o100644}
 
 
-def test_the_same_run_gives_the_same_bytes(tiny_pack: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_the_same_run_gives_the_same_bytes(tiny_pack: Path, lively_run: Path, tmp_path: Path) -> None:
     from malsori.infer.pack import Licences
 
     again = tmp_path / "again.zip"
-    write_pack(tiny_run, again, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
+    write_pack(lively_run, again, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
     assert again.read_bytes() == tiny_pack.read_bytes()
 
 
@@ -106,10 +106,10 @@ def test_speaks_alone_in_an_empty_folder(tiny_pack: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
 
 
-def test_training_weights_are_added_on_request(tiny_run: Path, tmp_path: Path) -> None:
+def test_training_weights_are_added_on_request(lively_run: Path, tmp_path: Path) -> None:
     for checkpoint in ("best", "average"):
         path = tmp_path / f"{checkpoint}.zip"
-        write_pack(tiny_run, path, checkpoint, with_training=True)
+        write_pack(lively_run, path, checkpoint, with_training=True)
         players = load(read_members(path)["training.safetensors"])
         assert players and all(name.startswith("discriminator/") for name in players)
         load_pack(path)

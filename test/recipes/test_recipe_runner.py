@@ -27,6 +27,7 @@ stage 1 "first" echo "one corpus=$corpus train_config=$train_config name=$name"
 stage 2 "second" ${SECOND:-true}
 stage 3 "third" echo "three" "${overrides[@]}"
 stage 4 "fourth" for_each_set echo "set {set} SET"
+name=${name:-voice} exp=exp/voice
 finish "the end"
 """
 
@@ -65,7 +66,15 @@ def test_runs_all_stages_with_defaults_and_keeps_their_logs(recipe: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert "one corpus=corpus/here train_config=conf/a.yaml name=\n" in done.stdout
     assert "set test SET\nset dev SET\n" in done.stdout
-    assert done.stdout.endswith("the end\n")
+    folder = recipe.parent / "exp" / "voice"
+    for line in (
+        f"audio of dev:  {folder}/decode/dev/wav",
+        f"scores of dev: {folder}/score/dev/report.html",
+        f"plots:         {folder}/plots",
+        f"packed voice:  {folder}/voice.malsori.zip",
+    ):
+        assert f"{line}\n" in done.stdout
+    assert done.stdout.endswith('voice.malsori.zip --text "the end" --out hello.wav\n')
     log = recipe.parent / "exp" / "log" / "1.log"
     assert log.read_text() == "one corpus=corpus/here train_config=conf/a.yaml name=\n"
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from malsori.core.errors import MalsoriError
+from malsori.core.log import get_logger
 from malsori.data.datadir import DataDir
 
+log = get_logger(__name__)
 SUFFIXES = (".wav", ".flac")
 
 
@@ -25,7 +27,8 @@ class DecodedSpeech:
     """Decoded recordings by utterance id.
 
     Args:
-        folder: Has ``wav/``; may have ``tokens`` and ``durations``, one utterance a line.
+        folder: Has ``wav/``; may have ``tokens`` and ``durations``, one utterance a line, and
+            ``rejected.tsv`` with the utterances whose text decoding could not read.
 
     Raises:
         MalsoriError: There is no such folder or no recording in it.
@@ -39,27 +42,40 @@ class DecodedSpeech:
         self._paths = {p.stem: p for p in sorted(audio.iterdir()) if p.suffix.lower() in SUFFIXES}
         if not self._paths:
             raise MalsoriError(f"{audio}: holds no recordings; decode the set first (stage 5)")
+        rejected = folder / "rejected.tsv"
+        lines = rejected.read_text(encoding="utf-8").splitlines() if rejected.exists() else []
+        self._rejected = {line.partition("\t")[0] for line in lines}
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def path(self, utterance: str) -> Path:
-        """Return the file of an utterance that ``check_same`` has found."""
+        """Return the file of an utterance that ``rows`` has found."""
         return self._paths[utterance]
 
-    def check_same(self, data: DataDir) -> None:
-        """Make sure that exactly the utterances of a data dir were decoded.
+    def rows(self, data: DataDir) -> list[int]:
+        """Return the numbers of the data dir's utterances, all of which must have been decoded.
+
+        Those whose text decoding could not read are left out, with a warning.
 
         Raises:
             MalsoriError: Utterances are missing on one of the two sides.
         """
-        wanted = [data.key(i) for i in range(len(data))]
+        rows = [i for i in range(len(data)) if data.key(i) not in self._rejected]
+        wanted = [data.key(i) for i in rows]
+        if len(wanted) < len(data):
+            log.warning(
+                "%s: %d texts could not be read and are not scored; rejected.tsv says why",
+                self.folder,
+                len(data) - len(wanted),
+            )
         missing = [utterance for utterance in wanted if utterance not in self._paths]
         audio = self.folder / "wav"
         if len(missing) == len(wanted):
+            first = data.key(rows[0] if rows else 0)
             raise MalsoriError(
                 f"{audio}: none of its {len(self)} recordings is an utterance of {data.path}; "
-                f"was another set decoded? (first there: {min(self._paths)}, here: {wanted[0]})"
+                f"was another set decoded? (first there: {min(self._paths)}, here: {first})"
             )
         if missing:
             raise MalsoriError(
@@ -72,6 +88,7 @@ class DecodedSpeech:
                 f"{audio}: {len(self) - len(wanted)} recordings have no reference in {data.path}, "
                 f"first {extra}; remove them or score against the set they are of"
             )
+        return rows
 
     def token_times(self, utterances: Collection[str]) -> dict[str, TokenTimes]:
         """Return the token times of the given utterances; empty where decoding left none.

@@ -94,25 +94,25 @@ def evaluate(
     """
     if len(data) == 0:
         raise MalsoriError(f"{data.path}: has no utterances to score")
-    decoded.check_same(data)
-    sample_rate = common_sample_rate(data, decoded)
+    rows = decoded.rows(data)
+    sample_rate = common_sample_rate(data, decoded, rows[0])
     worker = _Worker(data, decoded, scorers, sample_rate)
-    jobs = max(1, min(jobs, math.ceil(len(data) / _UTTERANCES_A_JOB)))
-    rows = _in_processes(worker, jobs) if jobs > 1 else map(worker.score, range(len(data)))
+    jobs = max(1, min(jobs, math.ceil(len(rows) / _UTTERANCES_A_JOB)))
+    scores = _in_processes(worker, rows, jobs) if jobs > 1 else map(worker.score, rows)
     return Evaluation(
         metrics=worker.metrics,
         sample_rate=sample_rate,
-        utterances=tuple(progress(rows, total=len(data), label="score")),
+        utterances=tuple(progress(scores, total=len(rows), label="score")),
     )
 
 
-def common_sample_rate(data: DataDir, decoded: DecodedSpeech) -> int:
-    """Return the lower of the sample rates of the first reference and its decoded recording.
+def common_sample_rate(data: DataDir, decoded: DecodedSpeech, row: int) -> int:
+    """Return the lower of the sample rates of one utterance's reference and decoded recording.
 
     The band above half of it exists in one of the two only and would be counted as distortion.
     """
-    reference_rate = audio.info(data.source(0).path).sample_rate
-    return min(reference_rate, audio.info(decoded.path(data.key(0))).sample_rate)
+    reference_rate = audio.info(data.source(row).path).sample_rate
+    return min(reference_rate, audio.info(decoded.path(data.key(row))).sample_rate)
 
 
 def other_utterances(data: DataDir) -> list[int | None]:
@@ -224,7 +224,7 @@ def _score_in_process(i: int) -> UtteranceScores:
     return _worker.score(i)
 
 
-def _in_processes(worker: _Worker, jobs: int) -> Iterator[UtteranceScores]:
+def _in_processes(worker: _Worker, rows: list[int], jobs: int) -> Iterator[UtteranceScores]:
     """Yield the scores in order; neighbours go to the same process, which then reads each once."""
     with concurrent.futures.ProcessPoolExecutor(
         jobs,
@@ -233,9 +233,7 @@ def _in_processes(worker: _Worker, jobs: int) -> Iterator[UtteranceScores]:
         initargs=(worker,),
     ) as pool:
         try:
-            yield from pool.map(
-                _score_in_process, range(len(worker.data)), chunksize=_UTTERANCES_A_JOB
-            )
+            yield from pool.map(_score_in_process, rows, chunksize=_UTTERANCES_A_JOB)
         except concurrent.futures.process.BrokenProcessPool:
             raise MalsoriError(
                 "a scoring process was killed, perhaps for want of memory; try again with --jobs 1"

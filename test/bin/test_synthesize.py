@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def say(malsori: Run, lively_run: Path, tmp_path: Path) -> Run:
+    """Return a function that speaks with the run into ``out.wav``."""
+
+    def run(*words: object) -> Any:
+        return malsori("synthesize", "--model", lively_run, "--out", tmp_path / "out.wav", *words)
+
+    return run
+
+
+def test_wav_and_timestamps(say: Run, tmp_path: Path) -> None:
+    done = say("--text", "나무가 있다.", "--timestamps", tmp_path / "t.json")
+    assert done.code == 0
+    wav, rate = soundfile.read(tmp_path / "out.wav")
+    times = json.loads((tmp_path / "t.json").read_text())
+    assert rate == 8000 and len(wav) / rate == pytest.approx(times["seconds"], abs=1e-3)
+    assert [word["text"] for word in times["words"]] == ["나무가", "있다"]
+    assert done.out == f"{tmp_path / 'out.wav'}: {len(wav) / rate:.2f} s\n"
+
+
+def test_text_from_file_and_from_standard_input(
+    say: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "나무가 있다.\n바다로 가요.\n"
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    content = []
+    for words in (("--text", text), ("--text-file", tmp_path / "text.txt"), ("--text", "-")):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        assert say(*words).code == 0
+        content.append((tmp_path / "out.wav").read_bytes())
+    assert content[0] == content[1] == content[2]
+
+
+def test_controls_change_the_sound(say: Run, tmp_path: Path) -> None:
+    said = []
+    for words in ((), ("--speed", "0.5"), ("--pitch", "5"), ("--energy", "-6"), ("--seed", "7")):
+        assert say("--text", "나무가 있다.", *words).code == 0
+        said.append((tmp_path / "out.wav").read_bytes())
+    assert len(set(said[:4])) == 4 and said[4] == said[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--text", "하늘 漢字 높다."), ["'漢字'", "'하늘 漢字 높다.'"]),
+        (("--text", ""), ["nothing to speak"]),
+        (("--text", " ... "), ["nothing to speak"]),
+        (("--text", "나무", "--speed", "9"), ["speed: 9 is not between 0.25 and 4"]),
+        (("--text", "나무", "--pitch", "-25"), ["pitch: -25"]),
+        (("--text", "나무", "--energy", "nan"), ["energy: nan"]),
+        (("--text", "나무", "--pause", "-1"), ["pause: -1"]),
+        (("--text", "나무", "--speaker", "eve"), ["no speaker 'eve'; known: tone"]),
+        (("--text", "나무", "--checkpoint", "step-7"), ["no checkpoint 'step-7'"]),
+        (("--text", "나무", "--device", "gpu"), ["device: 'gpu' cannot be used here"]),
+    ],
+)
+def test_mistake_is_one_line(say: Run, tmp_path: Path, words: tuple[str, ...], told: list[str]) -> None:
+    done = say(*words)
+    assert done.code == 1 and all(part in done.line for part in told)
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_file_that_is_no_text(say: Run, tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
+    for path in (tmp_path / "latin.txt", tmp_path / "none.txt", tmp_path):
+        done = say("--text-file", path)
+        assert done.code == 1 and f"{path}: cannot be read as UTF-8 text" in done.line
+
+
+def test_out_that_cannot_be_written(malsori: Run, lively_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out.wav"
+    words = ("--model", lively_run, "--text", "나무", "--out", out)
+    done = malsori("synthesize", *words)
+    assert done.code == 1 and f"{out}: cannot be written" in done.line
+
+
+def test_model_that_is_no_voice(malsori: Run, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_text("no zip")
+    for model, told in ((tmp_path / "x.zip", "not a readable pack"), (tmp_path, "not a run folder")):
+        words = ("--model", model, "--text", "나무", "--out", tmp_path / "out.wav")
+        done = malsori("synthesize", *words)
+        assert done.code == 1 and str(model) in done.line and told in done.line
