@@ -116,9 +116,7 @@ def tiny_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     conf = root / "train.yaml"
     conf.write_text(yaml.safe_dump(tiny_tree(root)), encoding="utf-8")
     collect(sets, data / "tokens", load(TrainConfig, conf).audio, data / "stats")
-    return Corpus(
-        root=root, data=data, tokens=data / "tokens", stats=data / "stats", conf=conf
-    )
+    return Corpus(root=root, data=data, tokens=data / "tokens", stats=data / "stats", conf=conf)
 
 
 @pytest.fixture(scope="session")
@@ -152,6 +150,7 @@ def lively_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture
 def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
     """Return a function that copies the stages' results into this test's folder, to be changed."""
+
     def copy() -> Corpus:
         root = tmp_path / "copy"
         shutil.copytree(tiny_corpus.root / "data", root / "data")

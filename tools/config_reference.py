@@ -1,6 +1,6 @@
 """Write doc/config.md from the docstrings of the settings themselves.
 
-    python tools/config_reference.py [--check]
+python tools/config_reference.py [--check]
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def table(path: str, config: type) -> str:
     rows = list(rows_of(path, config, config()))
     if not rows:
         return "No settings.\n"
-    return "\n".join(["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+    return "\n".join(
+        ["| setting | type | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
+    )
 
 
 def rows_of(path: str, config: type, default: object) -> typing.Iterator[str]:

@@ -68,7 +68,9 @@ def test_controls_change_the_sound(say: Run, tmp_path: Path) -> None:
         (("--text", "나무", "--device", "gpu"), ["device: 'gpu' cannot be used here"]),
     ],
 )
-def test_mistake_is_one_line(say: Run, tmp_path: Path, words: tuple[str, ...], told: list[str]) -> None:
+def test_mistake_is_one_line(
+    say: Run, tmp_path: Path, words: tuple[str, ...], told: list[str]
+) -> None:
     done = say(*words)
     assert done.code == 1 and all(part in done.line for part in told)
     assert not (tmp_path / "out.wav").exists()
@@ -91,7 +93,10 @@ def test_out_that_cannot_be_written(malsori: Run, lively_run: Path, tmp_path: Pa
 
 def test_model_that_is_no_voice(malsori: Run, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_text("no zip")
-    for model, told in ((tmp_path / "x.zip", "not a readable pack"), (tmp_path, "not a run folder")):
+    for model, told in (
+        (tmp_path / "x.zip", "not a readable pack"),
+        (tmp_path, "not a run folder"),
+    ):
         words = ("--model", model, "--text", "나무", "--out", tmp_path / "out.wav")
         done = malsori("synthesize", *words)
         assert done.code == 1 and str(model) in done.line and told in done.line

@@ -7,13 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+
 from malsori.core.config import field_docs, load
 from malsori.core.files import read_json
 from malsori.train.config import TrainConfig, TrainingConfig
 
 Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no curves: a second each time, and the tiny run has them."""
+    dot = np.zeros((1, 1, 3), np.uint8)
+    monkeypatch.setattr("malsori.train.journal.curves_picture", lambda *_: dot)
 
 
 def conf(tiny_corpus: Any, tmp_path: Path, change: Callable[[Any], Any]) -> Path:
@@ -33,7 +42,9 @@ def test_trains_and_goes_on(malsori: Run, tiny_corpus: Any, tmp_path: Path) -> N
     assert "%|" not in done.err  # no bar where nobody watches
     done = malsori(*words, "training.steps=2", "training.validate_every=2")
     assert done.code == 0 and "all 2 steps are done" in done.err
-    done = malsori("train", "training.steps=3", "--exp", tmp_path / "exp", "--config", tiny_corpus.conf)
+    done = malsori(
+        "train", "training.steps=3", "--exp", tmp_path / "exp", "--config", tiny_corpus.conf
+    )
     assert done.code == 0 and "goes on from step 2" in done.err
 
 

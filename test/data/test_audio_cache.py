@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from malsori.core.errors import MalsoriError
 from malsori.data.audio_cache import SLACK, AudioCache
 
@@ -38,7 +39,9 @@ def test_first_and_later_reads_are_identical(path: Path | None) -> None:
 def test_ram_and_disk_agree(tmp_path: Path) -> None:
     ram, disk = AudioCache(SAMPLES), AudioCache(SAMPLES, tmp_path / "c.pcm")
     for i in range(3):
-        np.testing.assert_array_equal(ram.get(i, lambda: wav(i)), disk.get(i, lambda: wav(i)))
+        np.testing.assert_array_equal(
+            ram.get(i, lambda i=i: wav(i)), disk.get(i, lambda i=i: wav(i))
+        )
 
 
 def test_sixteen_bit_audio_comes_back_exactly(path: Path | None) -> None:

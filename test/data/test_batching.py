@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from malsori.core.errors import ConfigError
 from malsori.data.batching import BUCKET_SECONDS, plan_epoch, share
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+
 from malsori.core.errors import MalsoriError
 from malsori.data.datadir import DataDir
 from malsori.data.stats import collect
@@ -140,8 +141,8 @@ def test_a_failed_run_is_not_taken_for_done(copy_corpus: Callable[[], Any]) -> N
     corpus = copy_corpus()
     again(corpus)
     good = contents(corpus.stats)
+    audio = replace(corpus.settings().audio, hop=500)
     with pytest.raises(MalsoriError, match="rejected"):
-        audio = replace(corpus.settings().audio, hop=500)
         collect(sets(corpus), corpus.tokens, audio, corpus.stats, max_rejected=-1.0)
     assert contents(corpus.stats)["train.f0.ark"] != good["train.f0.ark"]
     assert "audio.json" not in contents(corpus.stats)
@@ -158,9 +159,7 @@ def test_rejected_with_reason(copy_corpus: Callable[[], Any], tmp_path: Path) ->
     scp = corpus.data / "train" / "wav.scp"
     (tmp_path / "bad.wav").write_bytes(b"RIFF no wave at all")
     rows = [line.split(" ", 1) for line in scp.read_text().splitlines()]
-    scp.write_text(
-        "".join(f"{k} {tmp_path / 'bad.wav' if k == damaged else v}\n" for k, v in rows)
-    )
+    scp.write_text("".join(f"{k} {tmp_path / 'bad.wav' if k == damaged else v}\n" for k, v in rows))
     with pytest.raises(MalsoriError, match=r"train: 2 of 16 utterances rejected.*0\.1.*first: u"):
         again(corpus)
     audio = corpus.settings().audio
@@ -195,9 +194,7 @@ def test_no_voiced_frame_at_all(copy_corpus: Callable[[], Any]) -> None:
     scp = (corpus.data / "train" / "wav.scp").read_text().split()
     noise = corpus.root / "noise.wav"
     soundfile.write(noise, 0.01 * rng.standard_normal(12800), 8000)
-    (corpus.data / "train" / "wav.scp").write_text(
-        "".join(f"{key} {noise}\n" for key in scp[::2])
-    )
+    (corpus.data / "train" / "wav.scp").write_text("".join(f"{key} {noise}\n" for key in scp[::2]))
     with pytest.raises(MalsoriError, match="no voiced frame in the whole set"):
         again(corpus, f0_low_hz=399.0, f0_high_hz=400.0)
 
@@ -221,7 +218,9 @@ def test_two_processes_give_the_same_bytes(tiny_corpus: Any, tmp_path: Path) -> 
     (many / "spk2utt").write_text(f"tone {' '.join(keys)}\n")
     tokens = tmp_path / "tokens"
     tokens.mkdir()
-    rows = dict(x.split(" ", 1) for x in (tiny_corpus.tokens / "train.tokens").read_text().splitlines())
+    rows = dict(
+        x.split(" ", 1) for x in (tiny_corpus.tokens / "train.tokens").read_text().splitlines()
+    )
     (tokens / "train.tokens").write_text("".join(f"{k} {rows[k[:3]]}\n" for k in keys))
     for threads, jobs, name in ((2, 1, "one"), (1, 2, "two")):
         before = torch.get_num_threads()

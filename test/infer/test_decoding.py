@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from malsori.core.errors import MalsoriError
 from malsori.core.files import read_json
 from malsori.data.datadir import DataDir
@@ -112,7 +113,7 @@ def test_text_that_cannot_be_read_is_left_out(
     assert key == keys[0] and "漢字" in reason
     assert list(rows(tmp_path / "out" / "durations")) == [keys[1]]
     (folder / "text").write_text(f"{keys[0]} 漢字\n{keys[1]} ...\n")
-    with pytest.raises(MalsoriError, match="none of its 2 texts can be read; the first: .*漢字"):
+    with pytest.raises(MalsoriError, match=r"none of its 2 texts can be read; the first: .*漢字"):
         decode(voice, DataDir(folder), tmp_path / "out")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from malsori.core.errors import MalsoriError
 from malsori.infer.synthesizer import Spoken, _join
 from malsori.text.frontend import TextError
@@ -134,12 +135,14 @@ def test_control_out_of_range(speak: Any, control: str, value: float, message: s
 
 @pytest.mark.parametrize("text", ["", "  \n ", "...", "?!", "\n\n"])
 def test_text_without_a_word(speak: Any, text: str) -> None:
-    with pytest.raises(TextError, match="nothing to speak in .*give at least one word"):
+    with pytest.raises(TextError, match=r"nothing to speak in .*give at least one word"):
         speak(text)
 
 
 def test_line_without_a_word_among_others_is_passed_over(speak: Any) -> None:
-    assert speak("비가 와요.\n\n...\n하늘이 높다.").tokens == speak("비가 와요. 하늘이 높다.").tokens
+    assert (
+        speak("비가 와요.\n\n...\n하늘이 높다.").tokens == speak("비가 와요. 하늘이 높다.").tokens
+    )
 
 
 def test_word_without_a_reading_is_named(speak: Any) -> None:

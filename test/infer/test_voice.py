@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.infer.voice import checkpoint_weights, load_run
-from safetensors.torch import load_file, save_file
 
 
 @pytest.fixture
@@ -84,7 +85,9 @@ def test_damaged_checkpoint_is_named(own_run: Path) -> None:
 def test_token_list_that_does_not_match(own_run: Path) -> None:
     path = own_run / "tokens.txt"
     path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
-    with pytest.raises(MalsoriError, match=r"embedding\.weight .*: tokens\.txt is of another model"):
+    with pytest.raises(
+        MalsoriError, match=r"embedding\.weight .*: tokens\.txt is of another model"
+    ):
         load_run(own_run)
 
 

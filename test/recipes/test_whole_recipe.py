@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+
 from malsori.core.config import load
 from malsori.train.config import TrainConfig
 

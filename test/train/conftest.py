@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from malsori.data.batch import Batch, Utterance
-from malsori.tasks.task import Demonstration, Turn
 from safetensors.torch import load_file
 from torch import nn
+
+from malsori.data.batch import Batch, Utterance
+from malsori.tasks.task import Demonstration, Turn
 
 RATE = 8000
 

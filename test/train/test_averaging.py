@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from malsori.train.averaging import MovingAverage
 from torch import nn
+
+from malsori.train.averaging import MovingAverage
 
 
 def net() -> nn.Module:
@@ -39,10 +40,15 @@ def test_applied_inside_the_block_only() -> None:
     with torch.no_grad():
         module[0].weight.add_(1.0)
     own = module[0].weight.clone()
-    with pytest.raises(ValueError, match="stop"), average.applied():
-        assert torch.equal(module[0].weight, average.tensors["0.weight"])
-        assert not torch.equal(module[0].weight, own)
-        raise ValueError("stop")
+
+    def stop_inside() -> None:
+        with average.applied():
+            assert torch.equal(module[0].weight, average.tensors["0.weight"])
+            assert not torch.equal(module[0].weight, own)
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        stop_inside()
     assert torch.equal(module[0].weight, own)
 
 

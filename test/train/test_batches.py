@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from malsori.data.dataset import DataConfig
 from malsori.train.batches import Batches
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from malsori.core.errors import MalsoriError
 from malsori.train.checkpoint import (
     Checkpoints,
@@ -15,7 +17,6 @@ from malsori.train.checkpoint import (
     optimizer_tensors,
     player_tensors,
 )
-from torch import nn
 
 
 def snapshot(step: int, metric: float | None = None, size: int = 4) -> Snapshot:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from malsori.train import distributed
 from malsori.train.journal import read_metrics
-from safetensors.torch import load_file
 
 SCRIPT = """
 import hashlib, json, os, sys

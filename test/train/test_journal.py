@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from malsori.tasks.task import Demonstration
 from malsori.train.journal import Journal, read_metrics
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 def test_entries_after_the_resumed_step_are_dropped(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from malsori.core.config import build, read_choice
 from malsori.core.errors import ConfigError
 from malsori.train import OPTIMIZERS

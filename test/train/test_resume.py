@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from malsori.core.files import read_json
 from malsori.train.journal import read_metrics
 
@@ -122,9 +123,9 @@ def test_killed_at_random_times(
     """Without a checkpoint after every step: what was done since the last one is done again."""
     run = Training(tiny_corpus.conf, tmp_path / "run", "training.save_every=1 h")
     chance = random.Random(time.time_ns())
+    told: list[str] = []  # shown by pytest if the test fails
     for _ in range(3):
         after, wait = chance.randint(1, 9), chance.uniform(0, 0.15)
-        print(f"killed {wait:.3f} s after step {after}")
 
         def moment(after: int = after, wait: float = wait) -> bool:
             if not logged(run, after, "skipped")():
@@ -133,6 +134,7 @@ def test_killed_at_random_times(
             return True
 
         run.kill(moment)
+        told.append(f"{wait:.3f} s after step {after}")
     run.finish()
     check(run, whole, assert_same)
 
@@ -152,9 +154,7 @@ def test_signal_to_the_whole_group_saves_too(
     tiny_corpus: Any, whole: Training, tmp_path: Path, assert_same: Any
 ) -> None:
     """As a cluster or ``timeout`` sends it: the processes that read audio get it as well."""
-    run = Training(
-        tiny_corpus.conf, tmp_path / "run", "training.save_every=1 h", "data.workers=2"
-    )
+    run = Training(tiny_corpus.conf, tmp_path / "run", "training.save_every=1 h", "data.workers=2")
     process = run.start(start_new_session=True)
     due = logged(run, 2, "skipped")
     while not due():

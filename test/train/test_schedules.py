@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from malsori.core.config import build, read_choice
 from malsori.core.errors import ConfigError
 from malsori.train import SCHEDULES

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.data.batch import Batch
 from malsori.train.trainer import Terminated
-from torch import Tensor
 
 Make = Callable[..., Any]
 
@@ -272,7 +273,11 @@ def test_best_and_last_are_kept(
     trainer.task.scores = iter([{best: value} for value in values for _ in range(2)])
     trainer.fit()
     folder = trainer.folder / "checkpoints"
-    assert pointers(trainer.folder) == {"last": ["step-4"], "best": expected[:1], "average": expected}
+    assert pointers(trainer.folder) == {
+        "last": ["step-4"],
+        "best": expected[:1],
+        "average": expected,
+    }
     assert {path.name for path in folder.glob("step-*")} == {*expected, "step-4"}
     assert {path.name for path in folder.iterdir()} == {
         *expected, "step-4", "last", "best", "average",
@@ -284,9 +289,7 @@ def test_validation_changes_nothing_that_training_sees(toy_trainer: Make, assert
     often = toy_trainer("often", steps=6, validate_every=1, keep_last=9)
     seldom.fit()
     often.fit()
-    assert_same(
-        seldom.folder / "checkpoints" / "step-6", often.folder / "checkpoints" / "step-6"
-    )
+    assert_same(seldom.folder / "checkpoints" / "step-6", often.folder / "checkpoints" / "step-6")
     assert often.task.generator.training
 
 
@@ -304,7 +307,9 @@ def test_validation_speaks_with_the_averaged_weights(toy_trainer: Make) -> None:
     trainer.fit()
     averaged = trainer.average.state()
     assert all(torch.equal(seen[0][key], averaged[key]) for key in averaged)
-    assert any(not torch.equal(v, averaged[k]) for k, v in trainer.task.generator.state_dict().items())
+    assert any(
+        not torch.equal(v, averaged[k]) for k, v in trainer.task.generator.state_dict().items()
+    )
 
 
 def terminate_at(trainer: Any, step: int) -> None:

@@ -16,6 +16,7 @@ import statistics
 import time
 
 import torch
+
 from malsori.core.config import build
 from malsori.core.record import versions
 from malsori.data.batch import Batch

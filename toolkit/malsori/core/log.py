@@ -30,11 +30,25 @@ def setup(level: str = "INFO") -> None:
     root.propagate = False
 
 
-def progress(iterable: Iterable[T], total: int | None = None, label: str = "") -> Iterator[T]:
-    """Yield the items of ``iterable`` with a bar and an ETA on stderr if people watch."""
-    from tqdm import tqdm
+def progress(
+    iterable: Iterable[T], total: int | None = None, label: str = "", done: int = 0
+) -> Iterator[T]:
+    """Yield the items of ``iterable`` with a bar and an ETA on stderr if people watch.
 
-    yield from tqdm(iterable, total=total, desc=label, disable=not watched(), leave=False)
+    Args:
+        iterable: What is worked on.
+        total: How many items there are in all.
+        label: Stands before the bar.
+        done: How many of them were done before.
+    """
+    from tqdm import tqdm
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    if not watched():
+        yield from iterable
+        return
+    with logging_redirect_tqdm([logging.getLogger("malsori")]):  # log lines go above the bar
+        yield from tqdm(iterable, initial=done, total=total, desc=label, leave=False)
 
 
 def watched() -> bool:

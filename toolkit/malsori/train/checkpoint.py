@@ -212,8 +212,7 @@ def load_optimizers(
         for name, weight in players[player].named_parameters():
             if name in states:
                 optimizer.state[weight] = {
-                    key: tensor.to(weight.device, copy=True)
-                    for key, tensor in states[name].items()
+                    key: tensor.to(weight.device, copy=True) for key, tensor in states[name].items()
                 }
 
 

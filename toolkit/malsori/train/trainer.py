@@ -8,7 +8,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from malsori.core.config import build
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.core.log import get_logger, watched
+from malsori.core.log import get_logger, progress
 from malsori.data.batch import Batch, collate
 from malsori.data.dataset import SpeechDataset
 from malsori.tasks.task import Task, Turn
@@ -135,7 +135,7 @@ class Trainer:
         handlers = {n: signal.signal(n, self._note_signal) for n in (signal.SIGTERM, signal.SIGINT)}
         saved = started = time.monotonic()
         try:
-            for _ in self._bar():
+            for _ in self._steps():
                 self._step(stream)
                 step = self.progress.step
                 if step % self.settings.log_every == 0 or step == 1:
@@ -161,6 +161,12 @@ class Trainer:
                 signal.signal(number, handler)
             if journal is not None:
                 journal.close()
+
+    def _steps(self) -> Iterable[int]:
+        """Return the steps that are left, with a bar in the process that writes."""
+        done, total = self.progress.step, self.settings.steps
+        left = range(done, total)
+        return progress(left, total, "train", done) if self._writes else left
 
     def _step(self, stream: Iterator[Batch]) -> None:
         """Do one step of every player, or skip it if a gradient is not finite."""
@@ -390,20 +396,6 @@ class Trainer:
         if self._signal:  # a second one does not wait
             raise KeyboardInterrupt
         self._signal = number
-
-    def _bar(self) -> Iterator[int]:
-        from tqdm import tqdm
-
-        return iter(
-            tqdm(
-                range(self.progress.step, self.settings.steps),
-                initial=self.progress.step,
-                total=self.settings.steps,
-                desc="train",
-                unit="step",
-                disable=not (self._writes and watched()),
-            )
-        )
 
 
 def fixed_batch(data: SpeechDataset, count: int) -> Batch | None:
