@@ -124,6 +124,7 @@ def test_debug_shows_where_it_happened(monkeypatch: pytest.MonkeyPatch, tmp_path
             main(words)
 
 
+@pytest.mark.slow
 def test_debug_from_the_shell(tmp_path: Path) -> None:
     for words, traceback in (([], False), (["--debug"], True)):
         done = subprocess.run(

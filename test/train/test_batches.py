@@ -69,6 +69,7 @@ def test_ranks_share_an_epoch(batches: Make) -> None:
     assert len(names) == len(set(names)) == 11
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_more_readers_than_batches(batches: Make) -> None:
     assert len(ids(batches(workers=9), 5)) == 5
 
