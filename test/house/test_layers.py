@@ -71,3 +71,11 @@ def test_only_one_file_imports_torch_distributed() -> None:
         if line.strip().startswith(("import torch.distributed", "from torch.distributed"))
     ]
     assert set(found) == {"toolkit/malsori/train/distributed.py"}
+
+
+def test_only_one_file_knows_of_other_processes() -> None:
+    package = ROOT / "toolkit" / "malsori"
+    knowing = [
+        p for p in package.rglob("*.py") if "import torch.distributed" in p.read_text("utf-8")
+    ]
+    assert knowing == [package / "train" / "distributed.py"]

@@ -180,8 +180,6 @@ class Trainer:
         progress.step += 1
         if moved:
             progress.skipped_in_a_row = 0
-            if self.average is not None:
-                self.average.update()
             return
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
@@ -234,6 +232,8 @@ class Trainer:
             group["lr"] = self.peak_lr[player] * self.schedule(self.progress.step)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
+        if player == self.task.averaged and self.average is not None:
+            self.average.update()
         return True
 
     def _keep(self, player: str, values: dict[str, Tensor]) -> None:
