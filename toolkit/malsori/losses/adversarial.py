@@ -61,7 +61,7 @@ def feature_matching_loss(real: Judgement, fake: Judgement) -> Tensor:
     """
     return _total(
         [
-            (ours.float() - theirs.detach().float()).abs().mean()
+            F.l1_loss(ours.float(), theirs.detach().float())
             for ours_layers, theirs_layers in zip(fake, real, strict=True)
             for ours, theirs in zip(ours_layers, theirs_layers, strict=True)
         ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
@@ -46,7 +47,7 @@ class MelLoss(nn.Module):
     def forward(self, fake: Tensor, real: Tensor) -> Tensor:
         """Return the distance, (), of waveforms of (B, 1, S)."""
         with torch.autocast(fake.device.type, enabled=False):
-            return (self._log_mel(fake) - self._log_mel(real)).abs().mean()
+            return F.l1_loss(self._log_mel(fake), self._log_mel(real))
 
     def _log_mel(self, wav: Tensor) -> Tensor:
         wav = wav.squeeze(1).float()

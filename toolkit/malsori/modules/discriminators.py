@@ -149,7 +149,7 @@ class ScaleDiscriminator(nn.Module):
         outputs = []
         x = wav
         for layer in self.layers:
-            x = F.leaky_relu(layer(x), SLOPE)
+            x = F.leaky_relu_(layer(x), SLOPE)  # in place: half the graph's memory
             outputs.append(x)
         return [*outputs, self.score(x)]
 
@@ -179,6 +179,6 @@ class PeriodDiscriminator(nn.Module):
         x = x.unflatten(2, (-1, self.period))  # (B, 1, S) -> (B, 1, S / period, period)
         outputs = []
         for layer in self.layers:
-            x = F.leaky_relu(layer(x), SLOPE)
+            x = F.leaky_relu_(layer(x), SLOPE)  # in place: half the graph's memory
             outputs.append(x)
         return [*outputs, self.score(x).flatten(1)]

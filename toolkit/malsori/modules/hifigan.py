@@ -2,6 +2,9 @@
 
 Axes: B utterances, T frames, C channels, S = T · hop samples.
 
+Leaky ReLUs work in place wherever their input is read by nothing else: the graph then holds one
+tensor instead of two for each convolution.
+
 Source: Kong et al. 2020, arXiv:2010.05646, section 2.2 and appendix A.1.
 """
 
@@ -147,19 +150,19 @@ class HifiganGenerator(nn.Module):
         if self.condition is not None and condition is not None:
             x = x + self.condition(condition[..., None])
         for stage, upsampler in enumerate(self.upsamplers):
-            x = upsampler(_silence(F.leaky_relu(x, SLOPE), mask))
+            x = upsampler(_silence(F.leaky_relu_(x, SLOPE), mask))
             if mask is not None:
                 factor = upsampler.stride[0]  # type: ignore[index]
                 mask = mask.repeat_interleave(factor, dim=2)
             x = self._mix(x, stage, mask)
-        x = self.output(_silence(F.leaky_relu(x), mask))
+        x = self.output(_silence(F.leaky_relu_(x), mask))
         return torch.tanh(x)
 
     def _mix(self, x: Tensor, stage: int, mask: Tensor | None) -> Tensor:
         first = stage * self.blocks_per_stage
         stages = range(first, first + self.blocks_per_stage)
         outputs = [self.residuals[i](x, mask) for i in stages]
-        return torch.stack(outputs).mean(0)  # type: ignore[no-any-return]
+        return sum(outputs[1:], outputs[0]) / self.blocks_per_stage  # type: ignore[no-any-return]
 
 
 class ResidualBlock(nn.Module):
@@ -183,7 +186,7 @@ class ResidualBlock(nn.Module):
         for i, dilated in enumerate(self.dilated):
             y = dilated(_silence(F.leaky_relu(x, SLOPE), mask))
             if len(self.plain):
-                y = self.plain[i](_silence(F.leaky_relu(y, SLOPE), mask))
+                y = self.plain[i](_silence(F.leaky_relu_(y, SLOPE), mask))
             x = x + y
         return x
 
