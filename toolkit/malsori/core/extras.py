@@ -27,6 +27,12 @@ EXTRAS = {
             modules=("g2pk", "mecab", "nltk", "jamo"),
             install="tools/installers/install_g2pk.sh",
         ),
+        Extra(
+            name="en",
+            purpose="text front end en",
+            modules=("gruut_lang_en", "pycrfsuite"),
+            install="pip install 'malsori[en]'",
+        ),
     )
 }
 
