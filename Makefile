@@ -38,9 +38,8 @@ bench: install  ## measure training and synthesis here
 doc: install  ## write doc/config.md from the settings' own docstrings
 	python tools/config_reference.py
 
-clean:  ## remove the virtual environment, caches and what recipes made
+clean:  ## remove the virtual environment and caches; what recipes made stays
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf egs/*/data egs/*/exp
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first, and pinned: otherwise another package may bring another build of it.
@@ -49,6 +48,8 @@ $(VENV)/installed: pyproject.toml tools/constraints.txt Makefile
 	    { echo "malsori needs Python 3.10 or newer; this is $$($(PYTHON) --version). Use make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	    { echo "no venv module; on Debian and Ubuntu: apt install python3-venv python3-dev g++"; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig as s; sys.exit(not os.path.exists(s.get_path("include") + "/Python.h"))' || \
+	    { echo "no Python.h (pyworld is compiled); on Debian and Ubuntu: apt install python3-dev"; exit 1; }
 	@command -v g++ >/dev/null || \
 	    { echo "no C++ compiler (pyworld is compiled); on Debian and Ubuntu: apt install python3-dev g++"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

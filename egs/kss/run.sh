@@ -11,7 +11,9 @@ train_config=conf/train_jets.yaml   # settings of model and training
 name=                               # the run folder is exp/NAME; empty: from config and tokens
 sets="train dev test"               # data dirs to make tokens and statistics for
 decode_sets="test"                  # data dirs to decode and score
-checkpoint=best                     # which one to decode
+checkpoint=best                     # best, last, average or step-N: to decode, score and pack
+licence="CC BY-NC-SA 4.0"           # of the voice, told in the pack
+data_licence="CC BY-NC-SA 4.0"      # of the corpus, told in the pack
 jobs=4                              # files to read at a time
 parse_options "$@"
 
@@ -39,7 +41,8 @@ stage 5 "decode: speak the texts of: $decode_sets" \
 stage 6 "score: compare with the recordings of: $decode_sets" \
     for_each_set malsori score --exp "$exp" --set "{set}" --data "data/{set}"
 stage 7 "pack: one file that speaks" \
-    malsori pack --exp "$exp" --out "$exp/$name.malsori.zip"
+    malsori pack --exp "$exp" --out "$exp/$name.malsori.zip" --checkpoint "$checkpoint" \
+    --licence "$licence" --data-licence "$data_licence"
 stage 8 "export" \
     malsori export --exp "$exp"
 finish "안녕하세요. 만나서 반갑습니다."

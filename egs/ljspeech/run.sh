@@ -12,7 +12,9 @@ train_config=conf/train_jets.yaml   # settings of model and training
 name=                               # the run folder is exp/NAME; empty: from config and tokens
 sets="train dev test"               # data dirs to make tokens and statistics for
 decode_sets="test"                  # data dirs to decode and score
-checkpoint=best                     # which one to decode
+checkpoint=best                     # best, last, average or step-N: to decode, score and pack
+licence="unknown"                   # of the voice, told in the pack
+data_licence="public domain"        # of the corpus, told in the pack
 jobs=4                              # files to read at a time
 parse_options "$@"
 
@@ -41,7 +43,8 @@ stage 5 "decode: speak the texts of: $decode_sets" \
 stage 6 "score: compare with the recordings of: $decode_sets" \
     for_each_set malsori score --exp "$exp" --set "{set}" --data "data/{set}"
 stage 7 "pack: one file that speaks" \
-    malsori pack --exp "$exp" --out "$exp/$name.malsori.zip"
+    malsori pack --exp "$exp" --out "$exp/$name.malsori.zip" --checkpoint "$checkpoint" \
+    --licence "$licence" --data-licence "$data_licence"
 stage 8 "export" \
     malsori export --exp "$exp"
 finish "Hello. Nice to meet you."

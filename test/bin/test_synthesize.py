@@ -64,6 +64,7 @@ def test_controls_change_the_sound(say: Run, tmp_path: Path) -> None:
         (("--text", "나무", "--energy", "nan"), ["energy: nan"]),
         (("--text", "나무", "--pause", "-1"), ["pause: -1"]),
         (("--text", "나무", "--speaker", "eve"), ["no speaker 'eve'; known: tone"]),
+        (("--text", "나무", "--style-wav", "none.wav"), ["style_wav: ", "has no style tokens"]),
         (("--text", "나무", "--checkpoint", "step-7"), ["no checkpoint 'step-7'"]),
         (("--text", "나무", "--device", "gpu"), ["device: 'gpu' cannot be used here"]),
     ],

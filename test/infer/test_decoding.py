@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ from malsori.core.errors import MalsoriError
 from malsori.core.files import read_json
 from malsori.data.datadir import DataDir
 from malsori.dsp import audio
+from malsori.infer import synthesizer
 from malsori.infer.decode import decode
-from malsori.infer.synthesizer import Synthesizer
+from malsori.infer.synthesizer import Spoken, Synthesizer
 from malsori.infer.voice import load_run
 
 
@@ -94,6 +97,64 @@ def test_teacher_forcing_has_the_recordings_lengths(
     for path in (alone / "wav").iterdir():
         one, other = audio.read(path)[0], audio.read(tmp_path / "wav" / path.name)[0]
         np.testing.assert_allclose(one, other, atol=3 / 32768)
+
+
+def test_audio_is_forgotten_once_written(
+    voice: Any, tiny_corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All waveforms of a training set are gigabytes."""
+    made: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    plain = Synthesizer.spoken
+
+    def spoken(self: Synthesizer, *rest: Any) -> Spoken:
+        gc.collect()
+        alive.append(sum(ref() is not None for ref in made))
+        said = plain(self, *rest)
+        made.append(weakref.ref(said.audio))
+        return said
+
+    monkeypatch.setattr(Synthesizer, "spoken", spoken)
+    decode(voice, DataDir(tiny_corpus.data / "train"), tmp_path, batch_seconds=0.0)
+    assert len(made) == 16 and max(alive) <= 1  # the last of the batch before
+
+
+def test_style_is_the_recordings_only_if_forced(
+    styled_run: Path, tiny_corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voice, data = load_run(styled_run), DataDir(tiny_corpus.data / "test")
+    styles: list[Any] = []
+    model: Any = voice.model
+    plain = model.synthesize
+
+    def synthesize(tokens: Any, lengths: Any, conditions: Any, **named: Any) -> Any:
+        styles.append(conditions.style_mel)
+        return plain(tokens, lengths, conditions, **named)
+
+    monkeypatch.setattr(model, "synthesize", synthesize)
+    decode(voice, data, tmp_path / "free", batch_seconds=0.0)
+    assert styles == [None, None]
+    decode(voice, data, tmp_path / "forced", batch_seconds=0.0, forced=True)
+    recorded = [data.wav(i, 8000) for i in range(2)]
+    wanted = [Synthesizer(voice).style(wav).style_mel for wav in recorded]
+    frames = {mel.shape[1]: mel for mel in wanted if mel is not None}
+    assert len(frames) == 2
+    for mel in styles[2:]:
+        np.testing.assert_allclose(mel, frames[mel.shape[1]], atol=1e-5)
+
+
+def test_text_without_an_end_is_left_out(
+    voice: Any, tiny_corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DataDir(tiny_corpus.data / "test")
+    counts = {data.key(i): len(voice.tokenizer.tokens(data.text(i))) for i in range(2)}
+    (short, fewer), (long, more) = sorted(counts.items(), key=lambda item: item[1])
+    assert fewer < more
+    monkeypatch.setattr(synthesizer, "LONGEST_SENTENCE", fewer)
+    decode(voice, data, tmp_path)
+    assert list(rows(tmp_path / "durations")) == [short]
+    key, reason = (tmp_path / "rejected.tsv").read_text().split("\t")
+    assert key == long and f"has {more} tokens, and {fewer} is the most" in reason
 
 
 def test_text_that_cannot_be_read_is_left_out(

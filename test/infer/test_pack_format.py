@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_the_same_run_gives_the_same_bytes(
 def test_pack_says_what_the_run_says(tiny_pack: Path, speak: Any) -> None:
     packed = Synthesizer.from_pretrained(tiny_pack)
     one, other = packed("나무가 있다."), speak("나무가 있다.")
-    np.testing.assert_allclose(one.audio, other.audio, atol=1e-6)
+    np.testing.assert_array_equal(one.audio, other.audio)
     assert one.timestamps() == other.timestamps()
 
 
@@ -287,6 +288,34 @@ def test_config_that_is_wrong(repack: Repack, change: Any, part: str) -> None:
     with pytest.raises(MalsoriError) as caught:
         load_pack(repack(in_config(change)))
     assert part in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda model: model.update(width=10_000_000), "model.width: must be in"),
+        (lambda model: model.update(width=65536), "shape"),
+        (lambda model: model["encoder"].update(layers=10_000_000), "model.encoder.layers: must be"),
+        (lambda model: model["encoder"].update(layers=256), "is not in the weights"),
+        (lambda model: model["encoder"].update(heads=0), "model.encoder.heads: must be in"),
+        (lambda model: model["generator"].update(residual_kernels=[3] * 17), "at most 16 entries"),
+    ],
+)
+def test_settings_that_ask_for_too_much(repack: Repack, change: Any, part: str) -> None:
+    path = repack(in_config(lambda tree: change(tree["model"])))
+    started = time.monotonic()
+    refused(path, part)
+    assert time.monotonic() - started < 20
+
+
+def test_hashes_are_verified_piece_by_piece(repack: Repack) -> None:
+    path = repack(lambda members: members.update({"training.safetensors": bytes(40 << 20)}))
+    tracemalloc.start()
+    try:
+        assert "training.safetensors" in read_meta(path)["sha256"]
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

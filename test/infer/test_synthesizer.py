@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from malsori.core.errors import MalsoriError
-from malsori.infer.synthesizer import Spoken, _join
+from malsori.dsp import audio
+from malsori.infer import synthesizer
+from malsori.infer.synthesizer import Spoken, Synthesizer, _join, batches
 from malsori.text.frontend import TextError
 
 TEXT = "나무가 있다."
@@ -66,6 +71,113 @@ def test_batch_equals_one_by_one(speak: Any) -> None:
     for one, other in zip(together, (speak.speak([each])[0] for each in words), strict=True):
         np.testing.assert_array_equal(one.durations, other.durations)
         np.testing.assert_allclose(one.audio, other.audio, atol=1e-5)
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.floats(0, 200))
+def test_batches_hold_everything_once_and_stay_below_the_bound(
+    lengths: list[int], most: float
+) -> None:
+    found = list(batches(lengths, most))
+    assert sorted(i for batch in found for i in batch) == list(range(len(lengths)))
+    for batch in found:
+        longest = max(lengths[i] for i in batch)
+        assert lengths[batch[0]] == longest
+        assert len(batch) == 1 or longest * len(batch) <= most
+
+
+@pytest.mark.parametrize(("speed", "most"), [(1.0, 40), (0.5, 20), (2.0, 40)])
+def test_long_text_is_spoken_in_bounded_pieces(
+    speak: Any, monkeypatch: pytest.MonkeyPatch, speed: float, most: int
+) -> None:
+    text = " ".join([TEXT, "비가 와요.", "바다로 가요.", "밥을 먹자."] * 8)
+    whole = speak(text, speed=speed)
+    sizes: list[int] = []
+    model = speak.voice.model
+    plain = model.synthesize
+
+    def synthesize(tokens: torch.Tensor, *rest: Any, **named: Any) -> Any:
+        sizes.append(tokens.numel())
+        return plain(tokens, *rest, **named)
+
+    monkeypatch.setattr(model, "synthesize", synthesize)
+    monkeypatch.setattr(synthesizer, "BATCH_TOKENS", 40)
+    pieces = speak(text, speed=speed)
+    assert len(sizes) > 4 and max(sizes) <= most
+    assert pieces.tokens == whole.tokens and pieces.words == whole.words
+    np.testing.assert_array_equal(pieces.durations, whole.durations)
+    np.testing.assert_allclose(pieces.audio, whole.audio, atol=1e-5)
+
+
+def test_endless_sentence_is_refused(speak: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = len(speak(TEXT).tokens)
+    monkeypatch.setattr(synthesizer, "LONGEST_SENTENCE", count)
+    speak(f"{TEXT} {TEXT}")
+    monkeypatch.setattr(synthesizer, "LONGEST_SENTENCE", count - 1)
+    told = f"'나무가.*has {count} tokens, and {count - 1} is the most: end sentences with"
+    with pytest.raises(TextError, match=told):
+        speak(TEXT)
+
+
+def test_sentence_without_a_token(speak: Any) -> None:
+    with pytest.raises(TextError, match="no token to speak in ''"):
+        speak.speak([speak.voice.tokenizer.words(TEXT), []])
+
+
+@pytest.fixture(scope="module")
+def styled(styled_run: Path) -> Synthesizer:
+    return Synthesizer.from_pretrained(styled_run)
+
+
+def reference(hz: float, seconds: float = 1.0, rate: int = 8000) -> np.ndarray:
+    times = np.arange(round(seconds * rate)) / rate
+    return (0.3 * np.sin(2 * np.pi * hz * times)).astype(np.float32)
+
+
+def test_style_of_a_recording_is_heard(styled: Any, tmp_path: Path) -> None:
+    neutral, low = styled(TEXT), styled(TEXT, style_wav=reference(100))
+    high = styled(TEXT, style_wav=reference(1500))
+    one, other = (min(len(low.audio), len(x.audio)) for x in (neutral, high))
+    assert np.abs(low.audio[:one] - neutral.audio[:one]).max() > 1e-3
+    assert np.abs(low.audio[:other] - high.audio[:other]).max() > 1e-3
+    audio.write(tmp_path / "low.wav", reference(100, rate=16000), 16000)
+    resampled, _ = audio.read(tmp_path / "low.wav", 8000)
+    filed = styled(TEXT, style_wav=str(tmp_path / "low.wav"))
+    np.testing.assert_array_equal(filed.audio, styled(TEXT, style_wav=resampled).audio)
+
+
+def test_style_is_the_recordings_normalised_mel(styled: Any) -> None:
+    found = styled.style(reference(300))
+    assert found.style_mel.shape == (1, 8000 // 256 + 1, 20)
+    assert found.style_mel_lengths.tolist() == [32]
+    band = int(found.style_mel[0, 16].argmax())
+    assert band == int(styled.style(reference(300) / 2).style_mel[0, 16].argmax())
+    assert band < int(styled.style(reference(3000)).style_mel[0, 16].argmax())
+    assert styled.style(None).style_mel is None
+
+
+@pytest.mark.parametrize(
+    ("recording", "told"),
+    [
+        (np.zeros(0), r"style_wav: needs finite samples of one channel, got \[0\]"),
+        (np.zeros((2, 100)), r"style_wav: needs finite samples of one channel, got \[2, 100\]"),
+        (np.array([0.0, np.nan]), "style_wav: needs finite samples"),
+        (np.zeros(8000 * 61), "style_wav: 61.0 s; give at most 60 s"),
+        ("none.wav", "none.wav: "),
+    ],
+)
+def test_style_that_cannot_be_used(styled: Any, recording: Any, told: str) -> None:
+    with pytest.raises(MalsoriError, match=told):
+        styled(TEXT, style_wav=recording)
+
+
+@pytest.mark.parametrize("samples", [1, 100])
+def test_style_of_a_very_short_recording(styled: Any, samples: int) -> None:
+    assert np.isfinite(styled(TEXT, style_wav=np.full(samples, 0.1)).audio).all()
+
+
+def test_style_for_a_voice_without_style_tokens(speak: Any) -> None:
+    with pytest.raises(MalsoriError, match=r"style_wav: .* has no style tokens .*leave it out"):
+        speak(TEXT, style_wav=reference(100))
 
 
 def test_sentences_are_joined_with_a_pause(speak: Any) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import resource
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from malsori.core.config import build, from_dict, read_choice, read_tree
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.infer.voice import checkpoint_weights, load_run
+from malsori.core.files import read_json, write_json
+from malsori.dsp.audio_config import AudioConfig
+from malsori.dsp.statistics import Statistics
+from malsori.infer.voice import assemble, checkpoint_weights, load_run
+from malsori.models import MODELS
+from malsori.models.voice import VoiceContext
+from malsori.text.tokens import TokenList
 
 
 @pytest.fixture
@@ -95,3 +104,103 @@ def test_device_that_is_not_there(tiny_run: Path) -> None:
     for device in ("gpu", "cuda:99"):
         with pytest.raises(ConfigError, match=f"device: '{device}' cannot be used here"):
             load_run(tiny_run, device=device)
+
+
+@pytest.mark.parametrize("averaged", ["generator", "discriminator"])
+def test_the_state_says_which_player_speaks(own_run: Path, averaged: str) -> None:
+    path = own_run / "checkpoints" / "step-3"
+    save_file({}, path / "average.safetensors")
+    write_json(path / "state.json", read_json(path / "state.json") | {"averaged": averaged})
+    players = load_file(path / "players.safetensors")
+    wanted = {n.partition("/")[2]: t for n, t in players.items() if n.startswith(f"{averaged}/")}
+    found = checkpoint_weights(own_run, "step-3")
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("names.json", {"languages": [""]}, r"names\.json: has no 'speakers'"),
+        ("names.json", {"speakers": ["a"]}, r"names\.json: has no 'languages'"),
+        ("names.json", {"speakers": "a", "languages": [""]}, r"names\.json: speakers is no list"),
+        ("names.json", [], r"names\.json: has no 'speakers'"),
+        ("config.yaml", {"model": {"name": "jets"}}, r"config\.yaml: has no 'audio'"),
+        ("config.yaml", {"audio": {}}, r"config\.yaml: has no 'model'"),
+        (
+            "config.yaml",
+            {"audio": {}, "model": {"name": "jets", "width": 0}},
+            r"own: model\.width: must be in",
+        ),
+    ],
+)
+def test_file_of_a_run_that_lacks_something(
+    own_run: Path, name: str, content: Any, said: str
+) -> None:
+    (own_run / name).write_text(json.dumps(content))  # JSON is YAML
+    with pytest.raises(MalsoriError, match=said) as caught:
+        load_run(own_run)
+    assert "\n" not in str(caught.value) and str(own_run) in str(caught.value)
+
+
+def with_model(folder: Path, **settings: Any) -> tuple[dict[str, Any], Any]:
+    """Return the description of a run's voice with other model settings, and its statistics."""
+    tree, names = read_tree(folder / "config.yaml"), read_json(folder / "names.json")
+    described = {
+        "audio": tree["audio"],
+        "model": tree["model"] | settings,
+        "tokenizer": read_tree(folder / "tokenizer.yaml"),
+        **names,
+    }
+    return described, Statistics.load(folder / "stats.json")
+
+
+@pytest.mark.parametrize("style", [{"tokens": 0}, {"tokens": 3, "channels": [4, 4]}])
+def test_stranger_s_voice_is_whole(tiny_run: Path, style: dict[str, Any]) -> None:
+    """Shapes are compared on a model without memory; nothing of it may be in the voice."""
+    described, statistics = with_model(tiny_run, style=style)
+    audio = from_dict(AudioConfig, described["audio"])
+    context = VoiceContext(audio=audio, tokens=len(TokenList.load(tiny_run / "tokens.txt")))
+    weights = build(MODELS, read_choice(MODELS, described["model"], "model"), context=context)
+    parts = (weights.state_dict(), statistics, tiny_run, "here")
+    known: Any = assemble(described, *parts).model
+    stranger: Any = assemble(described, *parts, trusted=False).model
+    for one, other in (
+        (known.named_parameters(), stranger.named_parameters()),
+        (known.named_buffers(), stranger.named_buffers()),
+    ):
+        wanted, found = dict(one), dict(other)
+        assert wanted.keys() == found.keys()
+        assert all(torch.equal(wanted[name], found[name]) for name in wanted)  # raises on meta
+    assert any(name.endswith("positions.table") for name, _ in stranger.named_buffers())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"width": 65536}, r"^here: .* has shape"),
+        ({"encoder": {"hidden": 65536, "kernel": 65535}}, r"^here: .*"),
+        ({"width": 10_000_000}, r"^here: model\.width: must be in \[1, 65536\]"),
+        ({"encoder": {"layers": 10_000_000}}, r"^here: model\.encoder\.layers: must be in"),
+        ({"decoder": {"heads": 0}}, r"^here: model\.decoder\.heads: must be in"),
+        ({"style": {"tokens": 2, "heads": 3}}, r"^here: style\.heads: 3 does not divide"),
+    ],
+)
+def test_stranger_s_settings_take_no_memory(
+    tiny_run: Path, settings: dict[str, Any], said: str
+) -> None:
+    described, statistics = with_model(tiny_run, **settings)
+    weights = checkpoint_weights(tiny_run, "best")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(MalsoriError, match=said) as caught:
+        assemble(described, weights, statistics, tiny_run, "here", trusted=False)
+    assert "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+
+
+def test_what_torch_refuses_is_one_line(tiny_run: Path) -> None:
+    described, statistics = with_model(tiny_run)
+    described["audio"] = described["audio"] | {"mel_bands": 10**30}
+    with pytest.raises(MalsoriError, match=r"^here: its settings make no model: ") as caught:
+        assemble(described, {}, statistics, tiny_run, "here", trusted=False)
+    assert "\n" not in str(caught.value)

@@ -34,10 +34,7 @@ SMALL: dict[str, Any] = {
     },
     "segment": 4,
 }
-FULL_STYLE = {
-    "style": {"tokens": 3, "heads": 2, "channels": [4], "gru_units": 4},
-    "speaker_embedding": 5,
-}
+STYLE = {"tokens": 3, "heads": 2, "channels": [4], "gru_units": 4}
 
 
 def make(speakers: int = 1, languages: int = 1, **changes: Any) -> Jets:
@@ -159,10 +156,8 @@ def total(out: JetsOutput) -> Tensor:
 
 
 def test_every_parameter_learns_with_all_conditions() -> None:
-    net = make(speakers=2, languages=2, **FULL_STYLE)
-    conditions = Conditions(
-        speaker=torch.tensor([0, 1]), language=torch.tensor([1, 0]), embedding=torch.randn(2, 5)
-    )
+    net = make(speakers=2, languages=2, style=STYLE)
+    conditions = Conditions(speaker=torch.tensor([0, 1]), language=torch.tensor([1, 0]))
     torch.manual_seed(0)
     total(net(**batch(), conditions=conditions)).backward()
     for name, parameter in net.named_parameters():
@@ -254,12 +249,11 @@ def test_controls_do_what_they_say() -> None:
 
 
 def test_every_condition_reaches_the_voice() -> None:
-    net, parts = make(speakers=3, languages=2, **FULL_STYLE).eval(), first(batch())
+    net, parts = make(speakers=3, languages=2, style=STYLE).eval(), first(batch())
     torch.manual_seed(1)
     plain = Conditions(
         speaker=torch.tensor([0]),
         language=torch.tensor([0]),
-        embedding=torch.randn(1, 5),
         style_mel=parts["mel"],
         style_mel_lengths=parts["mel_lengths"],
     )
@@ -273,7 +267,6 @@ def test_every_condition_reaches_the_voice() -> None:
     for changes in (
         {"speaker": torch.tensor([2])},
         {"language": torch.tensor([1])},
-        {"embedding": torch.randn(1, 5)},
         {"style_mel": parts["mel"].flip(1) * 2},
         {"style_mel": None, "style_mel_lengths": None},  # the neutral style
     ):
@@ -282,7 +275,7 @@ def test_every_condition_reaches_the_voice() -> None:
 
 
 def test_the_recordings_own_style_is_used_in_training_and_analysis() -> None:
-    net, parts = make(**{"style": FULL_STYLE["style"]}).eval(), batch()
+    net, parts = make(style=STYLE).eval(), batch()
     own = Conditions(style_mel=parts["mel"], style_mel_lengths=parts["mel_lengths"])
     prosody, log_p = net.analyse(**parts, conditions=Conditions())
     _, same = net.analyse(**parts, conditions=own)
@@ -293,8 +286,27 @@ def test_the_recordings_own_style_is_used_in_training_and_analysis() -> None:
     assert prosody.durations.sum(1).tolist() == [11, 15]
 
 
+def test_one_style_serves_a_whole_batch() -> None:
+    net, parts = make(style=STYLE).eval(), batch()
+    assert net.uses_style and not make().uses_style
+    mel, lengths = parts["mel"][1:], parts["mel_lengths"][1:]
+    one = Conditions(style_mel=mel, style_mel_lengths=lengths)
+    each = Conditions(style_mel=mel.expand(2, -1, -1), style_mel_lengths=lengths.expand(2))
+    said = [net.synthesize(parts["tokens"], parts["token_lengths"], c).wav for c in (one, each)]
+    torch.testing.assert_close(said[0], said[1], atol=1e-5, rtol=0)
+
+
+def test_a_given_style_is_kept() -> None:
+    mel, lengths = torch.zeros(1, 3, 6), torch.tensor([3])
+    given = Conditions(speaker=torch.tensor([1]), style_mel=mel, style_mel_lengths=lengths)
+    assert given.with_own_style(mel + 1, lengths) is given
+    own = Conditions(speaker=given.speaker, embedding=mel).with_own_style(mel, lengths)
+    assert own.style_mel is mel and own.style_mel_lengths is lengths
+    assert own.speaker is given.speaker and own.embedding is mel
+
+
 def test_a_batch_with_conditions_speaks_as_its_utterances_alone() -> None:
-    net, parts = make(speakers=3, style=FULL_STYLE["style"]).eval(), batch(loud=True)
+    net, parts = make(speakers=3, style=STYLE).eval(), batch(loud=True)
     tokens, lengths = parts["tokens"], parts["token_lengths"]
     speaker = torch.tensor([2, 1])
     together = net.synthesize(tokens, lengths, Conditions(speaker=speaker))

@@ -235,7 +235,15 @@ def test_diagonality_is_1_for_certainty_and_small_for_a_blur() -> None:
     for t in range(12):
         sharp[0, t, t // 3] = 0.0
     assert float(diagonality(sharp, tokens, frames)) == pytest.approx(1.0)
-    assert float(diagonality(torch.zeros(1, 12, 4), tokens, frames)) == pytest.approx(0.25)
+    assert float(diagonality(torch.zeros(1, 12, 4), tokens, frames)) < 0.25
+
+
+def test_diagonality_is_small_for_a_path_that_rushes_and_stays() -> None:
+    sharp = torch.full((1, 300, 50), -1e3)
+    for t in range(300):
+        sharp[0, t, min(t, 49)] = 0.0
+    found = float(diagonality(sharp, torch.tensor([50]), torch.tensor([300])))
+    assert found < 0.25
 
 
 @given(st.integers(0, 2**31), st.sampled_from([1e-3, 1.0, 30.0]))

@@ -80,7 +80,7 @@ def test_it_leaves_what_the_documentation_promises(mini_kss: Path) -> None:
         keys = [line.split()[0] for line in (decoded / "tokens").read_text("utf-8").splitlines()]
         for key in keys:
             assert soundfile.info(decoded / "wav" / f"{key}.wav").frames > 0
-        assert 0 < json.loads((decoded / "rtf.json").read_text("utf-8"))["real_time_factor"]
+        assert json.loads((decoded / "rtf.json").read_text("utf-8"))["real_time_factor"] > 0
         assert (scored / "report.html").is_file()
         assert json.loads((scored / "scores.json").read_text("utf-8"))
 

@@ -250,6 +250,7 @@ def test_validation_leaves_no_trace() -> None:
     before, modes = everything(task), [part.training for part in task.modules()]
     losses = task.validate(batch)
     assert losses.keys() == task.weights["generator"].keys() - {"adversarial", "feature_matching"}
+    assert task.validation_losses == tuple(losses)
     assert all(torch.isfinite(loss) and not loss.requires_grad for loss in losses.values())
     assert [part.training for part in task.modules()] == modes
     assert all(parameter.grad is None for parameter in task.parameters())

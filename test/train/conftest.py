@@ -52,6 +52,8 @@ class Toy(nn.Module):
         self.watch: Callable[[Batch, str], float] = lambda batch, player: 1.0
         self.scores: Iterator[dict[str, float]] = iter(())
 
+    validation_losses = ("size",)
+
     @property
     def players(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "discriminator": self.discriminator}

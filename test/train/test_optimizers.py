@@ -27,8 +27,8 @@ def test_adamw_takes_its_first_step_by_the_book() -> None:
         ({"lr": 0.0}, r"optimizer\.lr: must be above 0, got 0"),
         ({"betas": [0.9]}, r"optimizer\.betas: need two numbers"),
         ({"betas": [0.9, 1.0]}, r"optimizer\.betas: must be in \[0, 1\)"),
-        ({"eps": -1.0}, r"optimizer\.eps: must not be negative"),
-        ({"weight_decay": -1.0}, r"optimizer\.weight_decay: must not be negative"),
+        ({"eps": -1.0}, r"optimizer\.eps: must be at least 0"),
+        ({"weight_decay": -1.0}, r"optimizer\.weight_decay: must be at least 0"),
     ],
 )
 def test_out_of_range(settings: dict[str, Any], message: str) -> None:

@@ -196,8 +196,10 @@ def test_statistics_of_other_audio_settings_are_refused(
     copy_corpus: Callable[[], Any], tmp_path: Path
 ) -> None:
     corpus = copy_corpus()
-    with pytest.raises(ConfigError, match=r"audio\.hop: 128, but .*stats was made with 256"):
-        train(corpus.settings("audio.hop=128"), tmp_path / "exp")
+    with pytest.raises(
+        ConfigError, match=r"audio\.f0_low_hz: 70\.0, but .*stats was made with 80\.0"
+    ):
+        train(corpus.settings("audio.f0_low_hz=70"), tmp_path / "exp")
     (corpus.stats / "audio.json").unlink()  # as a stage that was killed leaves it
     with pytest.raises(MalsoriError, match=r"stats: stage 3 .* has not ended there"):
         train(corpus.settings(), tmp_path / "exp")
@@ -230,10 +232,10 @@ def test_damaged_checkpoint_names_itself(tiny_corpus: Any, own_run: Path) -> Non
     ("override", "message"),
     [
         ("training.steps=0", r"training\.steps: must be at least 1, got 0"),
-        ("training.threads=-1", r"training\.threads: must not be negative"),
+        ("training.threads=-1", r"training\.threads: must be at least 0"),
         ("training.clip_norm=0.0", r"training\.clip_norm: must be above 0"),
         ("training.average_decay=1.0", r"training\.average_decay: must be in \[0, 1\)"),
-        ("training.validate_batches=-2", r"training\.validate_batches: must not be negative"),
+        ("training.validate_batches=-2", r"training\.validate_batches: must be at least 0"),
         ("training.precision=fp16", r"training\.precision: expected one of fp32, bf16"),
     ],
 )

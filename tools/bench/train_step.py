@@ -1,6 +1,6 @@
 """Measure one training step of the full KSS model: time, peak memory, where the time goes.
 
-    python tools/bench/train_step.py [--batch 4] [--frames 300] [--tokens 50] [--steps 5] [--device cuda]
+    python tools/bench/train_step.py [--batch 4] [--frames 300] [--tokens 50] [--device cuda]
 
 Random waveforms stand in for speech: the cost does not depend on what is said. Features (mel,
 energy) are computed inside the step, as in training; F0 comes from the cache of stage 3.

@@ -23,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--teacher-forcing",
         action="store_true",
-        help="take durations, pitch and energy from the recordings",
+        help="take durations, pitch and energy from the recordings, and the style of a voice with "
+        "style tokens (else it is neutral)",
     )
     parser.epilog = EPILOG
 

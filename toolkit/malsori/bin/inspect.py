@@ -19,13 +19,11 @@ def run(args: argparse.Namespace) -> None:
     """Print meta data and sizes; every hash is verified on the way."""
     import yaml
 
-    from malsori.infer.pack import check_meta, read_members
+    from malsori.infer.pack import read_meta, read_sizes, read_tokens
 
-    members = read_members(args.pack)
-    print(
-        yaml.safe_dump(check_meta(args.pack, members), sort_keys=False, allow_unicode=True), end=""
-    )
+    meta = read_meta(args.pack)
+    print(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), end="")
     print("sizes:")
-    for name, content in members.items():
-        print(f"  {name}: {len(content)}")
-    print("tokens: " + " ".join(members["tokens.txt"].decode("utf-8", "replace").split()))
+    for name, size in read_sizes(args.pack).items():
+        print(f"  {name}: {size}")
+    print("tokens: " + " ".join(read_tokens(args.pack)))

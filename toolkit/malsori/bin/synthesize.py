@@ -24,6 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--energy", type=float, default=0.0, help="decibels (-20 to 20)")
     parser.add_argument("--speaker", help="of a voice with several")
     parser.add_argument("--language", help="of a voice with several")
+    parser.add_argument(
+        "--style-wav", type=Path, help="recording to take the style from (voices with style tokens)"
+    )
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between sentences (0.2)")
     parser.add_argument("--seed", type=int, default=1, help="for voices that draw random numbers")
     parser.add_argument("--timestamps", type=Path, help="JSON with times of words and tokens")
@@ -61,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
         speaker=args.speaker,
         language=args.language,
         pause=args.pause,
+        style_wav=args.style_wav,
     )
     audio.write(args.out, spoken.audio, spoken.sample_rate)
     if args.timestamps is not None:

@@ -7,6 +7,8 @@ the folder in which the command runs.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +136,24 @@ class DataDir:
         """
         source = self.source(i)
         return audio.read(source.path, sample_rate, source.start, source.end)[0]
+
+    def fingerprint(self) -> str:
+        """Return a hash that changes when an utterance, its text or its audio file does.
+
+        Of audio files size and time of the last change are looked at, not the content.
+        """
+        total = hashlib.sha256()
+        for name in ("text", "wav.scp", "segments", "utt2dur"):
+            path = self.path / name
+            total.update(path.read_bytes() if path.exists() else b"-")
+        for _, recording in self._recording.items():
+            file, colon, offset = recording.rpartition(":")
+            try:
+                state = os.stat(file if colon and offset.isdecimal() else recording)
+            except OSError:
+                continue  # reading it will say what is wrong
+            total.update(f"{state.st_size} {state.st_mtime_ns}\n".encode())
+        return total.hexdigest()
 
     def speakers(self) -> list[str]:
         """Return the ids of all speakers, sorted."""

@@ -21,6 +21,9 @@ from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.f0 import log_f0
 from malsori.text.tokens import TokenList
 
+F0_TOLERANCE = 2
+"""Frames by which audio and its F0 may differ: rounding of bounds while resampling."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
@@ -110,9 +113,20 @@ class SpeechDataset:
         """
         row = int(self._rows[i])
         key = self.data.key(row)
+        if not self.f0.has_key(i, key) or not self.tokens.has_key(int(self._token_rows[i]), key):
+            raise MalsoriError(
+                f"{self.data.path}: {key}: stages 2 and 3 were run on other utterances; "
+                "run them again"
+            )
         wav = self._wav(i, row)
         frames = self.audio.frames(len(wav))
-        contour = log_f0(load_f0(self.f0, i))
+        f0 = load_f0(self.f0, i)
+        if abs(len(f0) - frames) > F0_TOLERANCE:
+            raise MalsoriError(
+                f"{self.data.path}: {key}: {frames} frames of audio, but stage 3 saw {len(f0)}; "
+                "run it again"
+            )
+        contour = log_f0(f0)
         if contour is None:
             contour = np.full(frames, self.unvoiced_log_f0, dtype=np.float32)
         speaker, language = self.data.speaker(row), self.data.language(row) or ""
@@ -145,10 +159,7 @@ class SpeechDataset:
         samples = np.ceil(self.seconds * self.audio.sample_rate).astype(np.int64)
         path = None
         if config.cache == "disk":
-            print_of = hashlib.sha256()
-            for file in ("text", "wav.scp", "segments"):
-                source = self.data.path / file
-                print_of.update(source.read_bytes() if source.exists() else b"-")
+            print_of = hashlib.sha256(self.data.fingerprint().encode())
             print_of.update(f"{self.audio.sample_rate} {len(self)}".encode())
             print_of.update(samples.tobytes())
             path = Path(config.stats) / "cache" / f"{name}-{print_of.hexdigest()[:16]}.pcm"

@@ -298,11 +298,8 @@ def _hash(path: Path) -> str:
 
 def _fingerprint(folder: Path, tokens: Path, audio: AudioConfig) -> str:
     """Return a hash that changes when the set, its tokens or the audio settings do."""
-    DataDir(folder)  # a missing one is told before it is hashed
     total = hashlib.sha256(json.dumps(dataclasses.asdict(audio), sort_keys=True).encode())
-    for path in (
-        *(folder / name for name in ("wav.scp", "segments", "utt2dur")),
-        tokens / f"{folder.name}.tokens",
-    ):
-        total.update(path.read_bytes() if path.exists() else b"-")
+    total.update(DataDir(folder).fingerprint().encode())
+    path = tokens / f"{folder.name}.tokens"
+    total.update(path.read_bytes() if path.exists() else b"-")
     return total.hexdigest()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from malsori.core.ranges import COUNT, within
 from malsori.dsp.f0 import extract_f0
 from malsori.dsp.time_warping import Warping, euclidean, warp
 
@@ -35,6 +36,10 @@ class CepstrumConfig:
     """Lowest fundamental frequency looked for."""
     high_hz: float = 500.0
     """Highest fundamental frequency looked for."""
+
+    def __post_init__(self) -> None:
+        within(self, "(0, inf)", "hop_seconds", "low_hz", "high_hz")
+        within(self, COUNT, "order")
 
 
 class SpeechFrames(NamedTuple):

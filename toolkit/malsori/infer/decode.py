@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from malsori.core.errors import MalsoriError
 from malsori.core.files import write_json, write_text
@@ -18,10 +17,18 @@ from malsori.core.record import run_record
 from malsori.data.datadir import DataDir
 from malsori.dsp import audio
 from malsori.dsp.f0 import extract_f0, log_f0
-from malsori.infer.synthesizer import Spoken, Synthesizer, speaks
+from malsori.infer.synthesizer import (
+    Spoken,
+    Synthesizer,
+    Timing,
+    batches,
+    padded,
+    speaks,
+    token_ids,
+)
 from malsori.infer.voice import Voice
-from malsori.models.voice import Conditions, Prosody
-from malsori.modules.features import FeatureExtractor
+from malsori.models.voice import Conditions
+from malsori.modules.features import FeatureExtractor, Features
 from malsori.text.frontend import TextError, Word
 
 log = get_logger(__name__)
@@ -37,8 +44,8 @@ class Line:
     row: int
     key: str
     words: list[Word]
-    count: int
-    """Tokens."""
+    tokens: list[int]
+    """Their ids."""
 
 
 def decode(
@@ -47,29 +54,31 @@ def decode(
     """Write speech for every text of a data dir.
 
     Makes ``wav/``, ``durations``, ``tokens``, ``timestamps.json``, ``rtf.json`` and, for texts that
-    cannot be read, ``rejected.tsv``. Texts of similar length are spoken together.
+    cannot be read, ``rejected.tsv``. Texts of similar length are spoken together. A voice with
+    style tokens speaks in its neutral style, or with ``forced`` in that of each recording.
 
     Args:
         voice: Who speaks.
         data: What is spoken.
         out: Folder to write into.
         batch_seconds: Audio spoken at a time, estimated.
-        forced: Take durations, pitch and energy from the recordings (teacher forcing).
+        forced: Take durations, pitch, energy and style from the recordings (teacher forcing).
 
     Raises:
         MalsoriError: No text can be read, or a file cannot be written.
     """
     synthesizer = Synthesizer(voice)
     lines, rejected = _read(voice, data)
-    lines_by_length = sorted(lines, key=lambda line: (-line.count, line.key))
-    batches = list(_batches(lines_by_length, batch_seconds))
-    spoken: dict[str, Spoken] = {}
+    counts = [len(line.tokens) for line in lines]
+    chosen = list(batches(counts, batch_seconds / GUESSED_TOKEN_SECONDS))
+    spoken: dict[str, Timing] = {}
     timer = _Timer(voice.device)
-    for batch in progress(batches, len(batches), f"speak {data.path.name}"):
+    for indices in progress(chosen, len(chosen), f"speak {data.path.name}"):
+        batch = [lines[i] for i in indices]
         with timer:
             results = _speak(synthesizer, data, batch, forced)
         for line, result in zip(batch, results, strict=True):
-            spoken[line.key] = result
+            spoken[line.key] = result.timing()
             audio.write(out / "wav" / f"{line.key}.wav", result.audio, result.sample_rate)
     _remove_stale(out / "wav", spoken)
     ordered = [(line.key, spoken[line.key]) for line in lines]
@@ -112,10 +121,9 @@ def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]
         key = data.key(row)
         try:
             words = voice.tokenizer.words(data.text(row))
-            count = len(voice.tokens.encode([t for word in words for t in word.tokens]))
             if not speaks(words):
                 raise TextError(f"no word to speak in {data.text(row)!r}")
-            lines.append(Line(row=row, key=key, words=words, count=count))
+            lines.append(Line(row=row, key=key, words=words, tokens=token_ids(voice, words)))
         except TextError as error:
             log.warning("%s: left out: %s", key, error)
             rejected.append((key, str(error)))
@@ -126,26 +134,11 @@ def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]
     return lines, rejected
 
 
-def _batches(lines: Sequence[Line], batch_seconds: float) -> Iterator[list[Line]]:
-    batch: list[Line] = []
-    for line in lines:  # the longest first: it decides about the batch's padding
-        if batch and batch[0].count * (len(batch) + 1) * GUESSED_TOKEN_SECONDS > batch_seconds:
-            yield batch
-            batch = []
-        batch.append(line)
-    yield batch
-
-
 def _speak(
     synthesizer: Synthesizer, data: DataDir, batch: list[Line], forced: bool
 ) -> list[Spoken]:
     voice = synthesizer.voice
-    lengths = torch.tensor([line.count for line in batch])
-    tokens = torch.zeros(len(batch), int(lengths.max()), dtype=torch.long)
-    for row, line in zip(tokens, batch, strict=True):
-        row[: line.count] = torch.tensor(
-            voice.tokens.encode([t for word in line.words for t in word.tokens])
-        )
+    tokens, lengths = padded([line.tokens for line in batch], voice.device)
     speakers = [_index(voice, "speaker", data.speaker(line.row)) for line in batch]
     languages = [_index(voice, "language", data.language(line.row)) for line in batch]
     device = voice.device
@@ -153,9 +146,14 @@ def _speak(
         speaker=torch.tensor(speakers, device=device),
         language=torch.tensor(languages, device=device),
     )
+    prosody = None
     with torch.inference_mode():
-        tokens, lengths = tokens.to(device), lengths.to(device)
-        prosody = _recorded(voice, data, batch, tokens, lengths, conditions) if forced else None
+        if forced:
+            mel, mel_lengths, pitch, energy = _features(voice, data, batch)
+            conditions = conditions.with_own_style(mel, mel_lengths)
+            prosody, _ = voice.model.analyse(
+                tokens, lengths, mel, mel_lengths, pitch, energy, conditions
+            )
         speech = voice.model.synthesize(tokens, lengths, conditions, prosody=prosody)
     return [synthesizer.spoken(line.words, speech, i) for i, line in enumerate(batch)]
 
@@ -166,15 +164,12 @@ def _index(voice: Voice, kind: str, name: str | None) -> int:
     return voice.index(kind, name) if len(names) > 1 else 0
 
 
-def _recorded(
-    voice: Voice,
-    data: DataDir,
-    batch: list[Line],
-    tokens: Tensor,
-    lengths: Tensor,
-    conditions: Conditions,
-) -> Prosody:
-    """Return the prosody of the batch's recordings."""
+def _features(voice: Voice, data: DataDir, batch: list[Line]) -> Features:
+    """Return the features of the batch's recordings.
+
+    Raises:
+        MalsoriError: A recording has fewer frames than its text has tokens.
+    """
     rate, hop = voice.audio.sample_rate, voice.audio.hop
     wavs = [data.wav(line.row, rate) for line in batch]
     wav = torch.zeros(len(wavs), max(map(len, wavs)))
@@ -188,20 +183,11 @@ def _recorded(
             contours[i, : len(contour)] = torch.from_numpy(contour)
     extractor = FeatureExtractor(voice.audio, voice.statistics).to(voice.device)
     wav_lengths = torch.tensor([len(samples) for samples in wavs], device=voice.device)
-    features = extractor(wav.to(voice.device), wav_lengths, contours.to(voice.device))
-    short = (features.mel_lengths < lengths).nonzero()
-    if len(short):
-        raise MalsoriError(f"{batch[int(short[0])].key}: fewer frames than tokens; leave it out")
-    prosody, _ = voice.model.analyse(
-        tokens,
-        lengths,
-        features.mel,
-        features.mel_lengths,
-        features.pitch,
-        features.energy,
-        conditions,
-    )
-    return prosody
+    features: Features = extractor(wav.to(voice.device), wav_lengths, contours.to(voice.device))
+    for line, frames in zip(batch, features.mel_lengths.tolist(), strict=True):
+        if frames < len(line.tokens):
+            raise MalsoriError(f"{line.key}: fewer frames than tokens; leave it out")
+    return features
 
 
 def _speed(seconds: float, length: float, count: int, voice: Voice) -> dict[str, Any]:
@@ -216,7 +202,7 @@ def _speed(seconds: float, length: float, count: int, voice: Voice) -> dict[str,
     }
 
 
-def _remove_stale(folder: Path, spoken: dict[str, Spoken]) -> None:
+def _remove_stale(folder: Path, spoken: Mapping[str, Timing]) -> None:
     """Delete audio of an earlier run whose texts are gone."""
     for path in folder.glob("*.wav"):
         if path.stem not in spoken:

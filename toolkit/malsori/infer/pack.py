@@ -12,7 +12,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,15 @@ from malsori.core.files import atomic_write, read_json
 from malsori.core.log import get_logger
 from malsori.core.version import VERSION
 from malsori.dsp.statistics import Statistics
-from malsori.infer.voice import Voice, assemble, checkpoint_names, load_run
+from malsori.infer.voice import (
+    Voice,
+    assemble,
+    averaged_player,
+    checkpoint_names,
+    load_run,
+    name_list,
+    value_of,
+)
 
 log = get_logger(__name__)
 
@@ -88,7 +97,7 @@ def write_pack(
     tree, names = read_tree(folder / "config.yaml"), read_json(folder / "names.json")
     config = {
         "audio": to_dict(voice.audio),
-        "task": {"name": tree["task"]["name"]},
+        "task": {"name": value_of(tree.get("task"), "name", folder / "config.yaml")},
         "model": tree["model"],
         "tokenizer": to_dict(voice.tokenizer.config),
         **names,
@@ -123,16 +132,13 @@ def load_pack(path: Path, device: str = "cpu") -> Voice:
     from safetensors.torch import load
 
     members = read_members(path, skip=("training.safetensors",))
-    check_meta(path, members)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    _checked_meta(path, members["meta.yaml"], hashes)
     description = _mapping(path, "config.yaml", members["config.yaml"])
     for key in ("audio", "model", "tokenizer"):
-        if key not in description:
-            raise MalsoriError(f"{path}: config.yaml has no {key!r}; the pack is damaged")
-        _refuse_foreign_code(path, description[key])
+        _refuse_foreign_code(path, value_of(description, key, path / "config.yaml"))
     for key in ("speakers", "languages"):
-        names = description.get(key)
-        if not (isinstance(names, list) and names and all(isinstance(n, str) for n in names)):
-            raise MalsoriError(f"{path}: config.yaml: {key} is no list of names; damaged")
+        name_list(description, key, path / "config.yaml")
     try:
         weights = load(members["model.safetensors"])
     except SafetensorError as error:
@@ -145,42 +151,78 @@ def load_pack(path: Path, device: str = "cpu") -> Voice:
         for name in ("tokens.txt", "bpe.model", "lexicon.tsv"):
             if name in members:
                 (Path(folder) / name).write_bytes(members[name])
-        return assemble(description, weights, statistics, Path(folder), str(path), device)
+        return assemble(
+            description, weights, statistics, Path(folder), str(path), device, trusted=False
+        )
 
 
 def read_meta(path: Path) -> dict[str, Any]:
-    """Return a pack's ``meta.yaml``, with the hashes of all members verified."""
-    members = read_members(path)
-    return check_meta(path, members)
+    """Return a pack's ``meta.yaml``, with the hashes of all members verified, none kept in memory.
+
+    Raises:
+        MalsoriError: It is no pack, or damaged.
+    """
+    with _opened(path) as (archive, infos):
+        hashes = {}
+        for name, info in infos.items():
+            total = hashlib.sha256()
+            for chunk in _chunks(path, archive, info):
+                total.update(chunk)
+            hashes[name] = total.hexdigest()
+        content = b"".join(_chunks(path, archive, infos["meta.yaml"]))
+    return _checked_meta(path, content, hashes)
+
+
+def read_sizes(path: Path) -> dict[str, int]:
+    """Return the size of every member in bytes, unpacked."""
+    with _opened(path) as (_, infos):
+        return {name: info.file_size for name, info in infos.items()}
+
+
+def read_tokens(path: Path) -> list[str]:
+    """Return the symbols that a pack's voice reads."""
+    with _opened(path) as (archive, infos):
+        content = b"".join(_chunks(path, archive, infos["tokens.txt"]))
+    return content.decode("utf-8", "replace").split()
 
 
 def read_members(path: Path, skip: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return the content of a pack's members, refusing whatever a pack may not hold.
+    """Return the content of a pack's members but ``skip``, refusing whatever a pack may not hold.
 
     Raises:
         MalsoriError: Not a zip, cut off, an unknown, absolute or climbing name, a link, a member
             given twice, too large, or missing.
     """
+    with _opened(path) as (archive, infos):
+        return {
+            name: b"".join(_chunks(path, archive, info))
+            for name, info in infos.items()
+            if name not in skip
+        }
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """Open a pack and check its table of contents; nothing is unpacked yet."""
     try:
         with zipfile.ZipFile(path) as archive:
-            found: dict[str, bytes] = {}
+            infos: dict[str, zipfile.ZipInfo] = {}
             for info in archive.infolist():
-                _check_member(path, info, found)
-                if info.filename not in skip:
-                    found[info.filename] = _read_capped(path, archive, info)
+                _check_member(path, info, infos)
+                infos[info.filename] = info
+            missing = [name for name in REQUIRED if name not in infos]
+            if missing:
+                raise MalsoriError(f"{path}: not a malsori pack: {missing[0]} is missing")
+            yield archive, infos
     except FileNotFoundError:
         raise MalsoriError(f"{path}: no such file") from None
     except UNREADABLE as error:
         raise MalsoriError(f"{path}: not a readable pack: {error}") from error
-    missing = [name for name in REQUIRED if name not in found]
-    if missing:
-        raise MalsoriError(f"{path}: not a malsori pack: {missing[0]} is missing")
-    return found
 
 
-def check_meta(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return the meta data after checking the format's version and every member's hash."""
-    meta = _mapping(path, "meta.yaml", members["meta.yaml"])
+def _checked_meta(path: Path, content: bytes, members: Mapping[str, str]) -> dict[str, Any]:
+    """Return the meta data in ``content`` after checking its version and the members' hashes."""
+    meta = _mapping(path, "meta.yaml", content)
     version = meta.get("format_version")
     if version != FORMAT_VERSION:
         raise MalsoriError(
@@ -189,8 +231,8 @@ def check_meta(path: Path, members: Mapping[str, bytes]) -> dict[str, Any]:
     hashes = meta.get("sha256")
     if not isinstance(hashes, dict):
         raise MalsoriError(f"{path}: meta.yaml has no hashes; the pack is damaged")
-    for name, content in members.items():
-        if name != "meta.yaml" and hashes.get(name) != hashlib.sha256(content).hexdigest():
+    for name, found in members.items():
+        if name != "meta.yaml" and hashes.get(name) != found:
             raise MalsoriError(
                 f"{path}: {name} does not have the hash that meta.yaml gives; damaged"
             )
@@ -247,22 +289,27 @@ def _meta(
     members: Mapping[str, bytes],
 ) -> dict[str, Any]:
     names = checkpoint_names(folder, checkpoint)
-    states = [read_json(folder / "checkpoints" / name / "state.json") for name in names]
+    paths = [folder / "checkpoints" / name / "state.json" for name in names]
+    states = [(read_json(path), path) for path in paths]
     record = read_json(folder / "run.json")
     return {
         "format_version": FORMAT_VERSION,
         "malsori": VERSION,
-        "task": tree["task"]["name"],
-        "model": tree["model"]["name"],
+        "task": value_of(tree["task"], "name", folder / "config.yaml"),
+        "model": value_of(tree["model"], "name", folder / "config.yaml"),
         "language": voice.tokenizer.frontend.language,
         "sample_rate": voice.audio.sample_rate,
         "speakers": list(voice.speakers),
         "licences": {"code": "Apache-2.0", "data": licences.data, "weights": licences.weights},
         "training": {
             "checkpoints": [
-                {"step": state["step"], state["metric_name"]: state["metric"]} for state in states
+                {
+                    "step": value_of(state, "step", path),
+                    value_of(state, "metric_name", path): value_of(state, "metric", path),
+                }
+                for state, path in states
             ],
-            "seed": tree["seed"],
+            "seed": value_of(tree, "seed", folder / "config.yaml"),
             "commit": record.get("commit"),
             "packages": record.get("packages"),
             "data": record.get("hashes"),
@@ -275,11 +322,13 @@ def _training_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     name = checkpoint_names(folder, checkpoint)[0]  # of an average the best one's
-    players = load_file(folder / "checkpoints" / name / "players.safetensors")
-    return {n: t for n, t in players.items() if not n.startswith("generator/")}
+    checkpoint_folder = folder / "checkpoints" / name
+    players = load_file(checkpoint_folder / "players.safetensors")
+    speaking = averaged_player(checkpoint_folder)
+    return {n: t for n, t in players.items() if not n.startswith(speaking)}
 
 
-def _check_member(path: Path, info: zipfile.ZipInfo, found: Mapping[str, bytes]) -> None:
+def _check_member(path: Path, info: zipfile.ZipInfo, found: Container[str]) -> None:
     name = info.filename
     if name not in LARGEST:
         raise MalsoriError(f"{path}: holds {name!r}, which is no part of a pack; refused")
@@ -297,13 +346,17 @@ def _check_member(path: Path, info: zipfile.ZipInfo, found: Mapping[str, bytes])
         )
 
 
-def _read_capped(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return a member's content, never more of it than its header says."""
+def _chunks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield a member's content piece by piece, never more of it than its header says."""
+    left = info.file_size
     with archive.open(info) as member:
-        content = member.read(info.file_size + 1)
-    if len(content) != info.file_size:
+        while chunk := member.read(min(left + 1, MEGABYTE)):
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+    if left:
         raise MalsoriError(f"{path}: {info.filename} is not as long as it claims; refused")
-    return content
 
 
 def _mapping(path: Path, name: str, content: bytes) -> dict[str, Any]:

@@ -1,37 +1,45 @@
 """Text to speech with a voice.
 
-Axes: N tokens, S samples.
+Axes: B utterances, N tokens, S samples, T frames, M mel bands.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
 
 from malsori.core.errors import MalsoriError
+from malsori.dsp import audio
 from malsori.infer.voice import Voice, load_run
 from malsori.models.voice import Conditions, Controls, Speech
+from malsori.modules.features import FeatureExtractor
 from malsori.text.frontend import TextError, Word
 
 LONGEST_PAUSE = 60.0
 """Seconds between two sentences."""
+LONGEST_STYLE = 60.0
+"""Seconds of a style recording."""
+LONGEST_SENTENCE = 2000
+"""Tokens without a full stop, some minutes of speech; attention grows with their square."""
+BATCH_TOKENS = 600
+"""Padded tokens spoken at a time, about a minute of speech: a longer text takes no more memory."""
 SENTENCE_END = re.compile(r"(?<=[.!?…。])\s+|\n+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spoken:
-    """What was said, and when."""
+class Timing:
+    """When what was said."""
 
-    audio: NDArray[np.float32]
-    """(S,), full scale 1."""
     sample_rate: int
     tokens: tuple[str, ...]
     """(N,)."""
@@ -45,7 +53,7 @@ class Spoken:
     @property
     def seconds(self) -> float:
         """Duration."""
-        return len(self.audio) / self.sample_rate
+        return float(self.durations.sum()) * self.hop / self.sample_rate
 
     def timestamps(self) -> dict[str, Any]:
         """Return start and end of every word and token in seconds, as JSON."""
@@ -66,6 +74,24 @@ class Spoken:
             first += count
         tokens = [span(token, i, i) for i, token in enumerate(self.tokens)]
         return {"seconds": round(self.seconds, 4), "words": words, "tokens": tokens}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spoken(Timing):
+    """What was said, and when."""
+
+    audio: NDArray[np.float32]
+    """(S,) with S = durations.sum() · hop, full scale 1."""
+
+    def timing(self) -> Timing:
+        """Return the times without the audio, which takes far more memory."""
+        return Timing(
+            sample_rate=self.sample_rate,
+            tokens=self.tokens,
+            durations=self.durations,
+            hop=self.hop,
+            words=self.words,
+        )
 
 
 class Synthesizer:
@@ -112,6 +138,7 @@ class Synthesizer:
         speaker: str | None = None,
         language: str | None = None,
         pause: float = 0.2,
+        style_wav: str | Path | ArrayLike | None = None,
     ) -> Spoken:
         """Return the spoken text; several sentences are spoken one by one and joined.
 
@@ -123,10 +150,14 @@ class Synthesizer:
             speaker: Of a voice with several; the first by default.
             language: Likewise.
             pause: Seconds of silence between sentences.
+            style_wav: Recording whose style is taken, for a voice with style tokens: a file, or
+                samples (S,) at the voice's sample rate. Neutral by default.
 
         Raises:
-            TextError: The text has no word or a word without a reading.
-            MalsoriError: A control is out of its range, or no such speaker or language.
+            TextError: The text has no word, a word without a reading, or a sentence of more than
+                ``LONGEST_SENTENCE`` tokens.
+            MalsoriError: A control is out of its range, no such speaker or language, or a style
+                that cannot be used.
         """
         sentences = [part for part in SENTENCE_END.split(text) if part.strip()]
         read = [words for part in sentences if speaks(words := self.voice.tokenizer.words(part))]
@@ -135,7 +166,13 @@ class Synthesizer:
         if not 0 <= pause <= LONGEST_PAUSE:
             raise MalsoriError(f"pause: {pause:g} is not between 0 and {LONGEST_PAUSE:g} seconds")
         spoken = self.speak(
-            read, speed=speed, pitch=pitch, energy=energy, speaker=speaker, language=language
+            read,
+            speed=speed,
+            pitch=pitch,
+            energy=energy,
+            speaker=speaker,
+            language=language,
+            style_wav=style_wav,
         )
         return _join(spoken, pause)
 
@@ -148,27 +185,60 @@ class Synthesizer:
         energy: float = 0.0,
         speaker: str | None = None,
         language: str | None = None,
+        style_wav: str | Path | ArrayLike | None = None,
     ) -> list[Spoken]:
-        """Return speech for texts that are words already, in one batch."""
+        """Return speech for texts that are words already, spoken in batches of like lengths.
+
+        The arguments are those of a call; a slow voice speaks fewer tokens at a time.
+        """
         voice = self.voice
-        rows = [voice.tokens.encode([t for word in words for t in word.tokens]) for words in texts]
-        if not all(rows):
-            raise TextError(f"text {[bool(row) for row in rows].index(False) + 1} has no token")
-        lengths = torch.tensor([len(row) for row in rows])
-        tokens = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
-        for row, ids in zip(tokens, rows, strict=True):
-            row[: len(ids)] = torch.tensor(ids)
-        speakers = torch.full((len(rows),), voice.index("speaker", speaker))
-        languages = torch.full((len(rows),), voice.index("language", language))
-        device = voice.device
-        with torch.inference_mode():
-            speech = voice.model.synthesize(
-                tokens.to(device),
-                lengths.to(device),
-                Conditions(speaker=speakers.to(device), language=languages.to(device)),
-                self.controls(speed, pitch, energy),
+        rows = [token_ids(voice, words) for words in texts]
+        controls = self.controls(speed, pitch, energy)
+        indices = voice.index("speaker", speaker), voice.index("language", language)
+        style = self.style(style_wav)
+        spoken: dict[int, Spoken] = {}
+        for batch in batches([len(row) for row in rows], BATCH_TOKENS * min(speed, 1.0)):
+            tokens, lengths = padded([rows[i] for i in batch], voice.device)
+            speakers, languages = (torch.full_like(lengths, index) for index in indices)
+            conditions = replace(style, speaker=speakers, language=languages)
+            with torch.inference_mode():
+                speech = voice.model.synthesize(tokens, lengths, conditions, controls)
+            spoken |= {i: self.spoken(texts[i], speech, at) for at, i in enumerate(batch)}
+        return [spoken[i] for i in range(len(rows))]
+
+    def style(self, recording: str | Path | ArrayLike | None) -> Conditions:
+        """Return conditions with the style of a recording, and nothing else; empty for None.
+
+        Args:
+            recording: A file, or samples (S,) at the voice's sample rate.
+
+        Raises:
+            MalsoriError: The voice has no style tokens, or the recording is not to be read, empty,
+                not finite or longer than ``LONGEST_STYLE``.
+        """
+        if recording is None:
+            return Conditions()
+        voice, rate = self.voice, self.voice.audio.sample_rate
+        if not voice.model.uses_style:
+            raise MalsoriError(
+                f"style_wav: {voice.origin} has no style tokens (model.style.tokens is 0); "
+                "leave it out"
             )
-        return [self.spoken(words, speech, i) for i, words in enumerate(texts)]
+        name, samples = "style_wav", recording
+        if isinstance(recording, (str, Path)):
+            name, samples = str(recording), audio.read(recording, rate)[0]
+        wav = torch.from_numpy(np.array(samples, dtype=np.float32))
+        if wav.dim() != 1 or not len(wav) or not wav.isfinite().all():
+            raise MalsoriError(f"{name}: needs finite samples of one channel, got {[*wav.shape]}")
+        if len(wav) > LONGEST_STYLE * rate:
+            raise MalsoriError(
+                f"{name}: {len(wav) / rate:.1f} s; give at most {LONGEST_STYLE:g} s for the style"
+            )
+        extractor = FeatureExtractor(voice.audio, voice.statistics).to(voice.device)
+        silent = torch.zeros(1, len(wav) // voice.audio.hop + 1, device=voice.device)
+        lengths = torch.tensor([len(wav)], device=voice.device)
+        features = extractor(wav[None].to(voice.device), lengths, silent)
+        return Conditions(style_mel=features.mel, style_mel_lengths=features.mel_lengths)
 
     def controls(self, speed: float, pitch: float, energy: float) -> Controls:
         """Return the model's controls for speed, semitones and decibels.
@@ -211,6 +281,48 @@ def speaks(words: Sequence[Word]) -> bool:
     return any(character.isalnum() for token in tokens for character in token)
 
 
+def token_ids(voice: Voice, words: Sequence[Word]) -> list[int]:
+    """Return the ids of a sentence's tokens.
+
+    Raises:
+        TextError: There is none, or there are more than ``LONGEST_SENTENCE``.
+    """
+    ids = voice.tokens.encode([token for word in words for token in word.tokens])
+    if not ids:
+        raise TextError(f"no token to speak in {' '.join(word.text for word in words)!r}")
+    if len(ids) > LONGEST_SENTENCE:
+        beginning = " ".join(word.text for word in words[:5])
+        raise TextError(
+            f"the sentence {beginning!r}… has {len(ids)} tokens, and {LONGEST_SENTENCE} is the "
+            "most: end sentences with '.', '?' or '!' and a space, or with a new line"
+        )
+    return ids
+
+
+def batches(lengths: Sequence[int], most: float) -> Iterator[list[int]]:
+    """Yield the indices of what is spoken together, the longest first.
+
+    Args:
+        lengths: Tokens of each text.
+        most: Padded tokens of a batch; a longer text is a batch of its own.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and lengths[batch[0]] * (len(batch) + 1) > most:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return token ids, (B, N) with 0 at padding, and their lengths, (B,)."""
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
+    return tokens.to(device), lengths
+
+
 def _join(parts: list[Spoken], pause: float) -> Spoken:
     """Return sentences one after the other; a pause lengthens the last token before it."""
     if len(parts) == 1:
@@ -218,18 +330,18 @@ def _join(parts: list[Spoken], pause: float) -> Spoken:
     first = parts[0]
     frames = round(pause * first.sample_rate / first.hop)
     silence = np.zeros(frames * first.hop, dtype=np.float32)
-    audio, durations = [], []
+    samples, durations = [], []
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
-        audio += [part.audio] if last else [part.audio, silence]
+        samples += [part.audio] if last else [part.audio, silence]
         own = part.durations.copy()
         own[-1] += 0 if last else frames
         durations.append(own)
     return Spoken(
-        audio=np.concatenate(audio),
+        audio=np.concatenate(samples),
         sample_rate=first.sample_rate,
-        tokens=sum((part.tokens for part in parts), ()),
+        tokens=tuple(chain.from_iterable(part.tokens for part in parts)),
         durations=np.concatenate(durations),
         hop=first.hop,
-        words=sum((part.words for part in parts), ()),
+        words=tuple(chain.from_iterable(part.words for part in parts)),
     )

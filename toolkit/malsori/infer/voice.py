@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ from malsori.models.voice import VoiceContext, VoiceModel
 from malsori.modules.weight_norm import fold_weight_norm
 from malsori.text.tokenizer import Tokenizer, TokenizerConfig
 from malsori.text.tokens import TokenList
+
+UNBUILDABLE = (
+    *(RuntimeError, ValueError, ArithmeticError, TypeError, LookupError, MemoryError),
+    AssertionError,
+)
+"""What PyTorch and Python raise for settings that no model can be built with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +77,41 @@ def load_run(folder: Path, checkpoint: str = "best", device: str = "cpu") -> Voi
     if not (folder / "config.yaml").exists():
         raise MalsoriError(f"{folder}: not a run folder (no config.yaml); run stage 4 first")
     tree = read_tree(folder / "config.yaml")
-    names = read_json(folder / "names.json")
-    tokenizer = read_tree(folder / "tokenizer.yaml")
+    names = folder / "names.json"
+    read_names = read_json(names)
     description = {
-        "audio": tree["audio"],
-        "model": tree["model"],
-        "tokenizer": tokenizer,
-        "speakers": names["speakers"],
-        "languages": names["languages"],
+        "audio": value_of(tree, "audio", folder / "config.yaml"),
+        "model": value_of(tree, "model", folder / "config.yaml"),
+        "tokenizer": read_tree(folder / "tokenizer.yaml"),
+        "speakers": name_list(read_names, "speakers", names),
+        "languages": name_list(read_names, "languages", names),
     }
     weights = checkpoint_weights(folder, checkpoint)
     statistics = Statistics.load(folder / "stats.json")
     return assemble(description, weights, statistics, folder, str(folder), device)
+
+
+def value_of(tree: Any, key: str, path: Path) -> Any:
+    """Return what ``tree``, read from ``path``, holds for ``key``.
+
+    Raises:
+        MalsoriError: It is no mapping, or has no such key.
+    """
+    if not isinstance(tree, Mapping) or key not in tree:
+        raise MalsoriError(f"{path}: has no {key!r}; the file is damaged")
+    return tree[key]
+
+
+def name_list(tree: Any, key: str, path: Path) -> list[str]:
+    """Return the list of names that ``tree``, read from ``path``, holds for ``key``.
+
+    Raises:
+        MalsoriError: There is none, or it is no list of texts.
+    """
+    names = value_of(tree, key, path)
+    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
+        raise MalsoriError(f"{path}: {key} is no list of names; the file is damaged")
+    return names
 
 
 def assemble(
@@ -91,6 +121,7 @@ def assemble(
     folder: Path,
     origin: str,
     device: str = "cpu",
+    trusted: bool = True,
 ) -> Voice:
     """Return a voice from its parts.
 
@@ -101,20 +132,28 @@ def assemble(
         folder: Where ``tokens.txt`` and the tokenizer's files are.
         origin: Named in errors.
         device: Where it shall speak.
+        trusted: False compares names and shapes before anything of the model takes memory, so that
+            a stranger's settings ask for no more than their weights.
+
+    Raises:
+        MalsoriError: Settings and weights do not make a voice; the line names ``origin``.
     """
-    audio = from_dict(AudioConfig, description["audio"], "audio")
     tokens = TokenList.load(folder / "tokens.txt")
-    context = VoiceContext(
-        audio=audio,
-        tokens=len(tokens),
-        speakers=len(description["speakers"]),
-        languages=len(description["languages"]),
-    )
-    model: nn.Module = build(
-        MODELS, read_choice(MODELS, description["model"], "model"), context=context
-    )
+    with _blaming(origin):
+        audio = from_dict(AudioConfig, description["audio"], "audio")
+        settings = from_dict(TokenizerConfig, description["tokenizer"], "tokenizer")
+        choice = read_choice(MODELS, description["model"], "model")
+        context = VoiceContext(
+            audio=audio,
+            tokens=len(tokens),
+            speakers=len(description["speakers"]),
+            languages=len(description["languages"]),
+        )
+        if not trusted:
+            with torch.device("meta"):  # shapes without memory
+                _check_shapes(build(MODELS, choice, context=context), weights, origin)
+        model: nn.Module = build(MODELS, choice, context=context)
     load_weights(model, weights, origin)
-    settings = from_dict(TokenizerConfig, description["tokenizer"], "tokenizer")
     try:
         module = model.eval().requires_grad_(False).to(torch.device(device))
     except (RuntimeError, AssertionError) as error:
@@ -149,6 +188,13 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -
     Raises:
         MalsoriError: Names or shapes differ, such as with another token list.
     """
+    _check_shapes(model, weights, origin)
+    model.load_state_dict(dict(weights))
+    fold_weight_norm(model)
+
+
+def _check_shapes(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse weights whose names or shapes differ, after folding ``model`` if they are folded."""
     if not any("parametrizations" in name for name in weights):
         fold_weight_norm(model)
     expected = model.state_dict()
@@ -162,8 +208,18 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], origin: str) -
                 f"{origin}: {name} has shape {list(weights[name].shape)} in the weights and "
                 f"{list(expected[name].shape)} in the model{hint}"
             )
-    model.load_state_dict(dict(weights))
-    fold_weight_norm(model)
+
+
+@contextmanager
+def _blaming(origin: str) -> Iterator[None]:
+    """Turn whatever a voice's settings may break into one line that names ``origin``."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from error
+    except UNBUILDABLE as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MalsoriError(f"{origin}: its settings make no model: {told}") from error
 
 
 def checkpoint_names(folder: Path, checkpoint: str) -> list[str]:
@@ -175,7 +231,7 @@ def checkpoint_names(folder: Path, checkpoint: str) -> list[str]:
 
 
 def checkpoint_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
-    """Return the averaged generator weights of a checkpoint, or their mean over the best ones.
+    """Return the speaking player's weights in a checkpoint, or their mean over the best ones.
 
     Raises:
         MalsoriError: There is no such checkpoint, or it is damaged.
@@ -185,7 +241,7 @@ def checkpoint_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
     if not chosen or not all((checkpoints / name).is_dir() for name in chosen):
         there = ", ".join(sorted(path.name for path in checkpoints.glob("step-*"))) or "none"
         raise MalsoriError(f"{checkpoints}: no checkpoint {checkpoint!r}; there: {there}")
-    found = [_generator_weights(checkpoints / name) for name in chosen]
+    found = [_speaking_weights(checkpoints / name) for name in chosen]
     if len(found) == 1:
         return found[0]
     return {
@@ -194,7 +250,14 @@ def checkpoint_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
     }
 
 
-def _generator_weights(path: Path) -> dict[str, Tensor]:
+def averaged_player(path: Path) -> str:
+    """Return the prefix of the player that speaks, ``generator/``, in a checkpoint's tensors."""
+    state = read_json(path / "state.json")
+    player = state.get("averaged") if isinstance(state, dict) else None
+    return f"{player or 'generator'}/"  # older checkpoints do not say
+
+
+def _speaking_weights(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -205,5 +268,5 @@ def _generator_weights(path: Path) -> dict[str, Tensor]:
         players = load_file(path / "players.safetensors")
     except (OSError, SafetensorError) as error:
         raise MalsoriError(f"{path}: damaged ({error}); choose another --checkpoint") from error
-    prefix = "generator/"
+    prefix = averaged_player(path)
     return {n[len(prefix) :]: t for n, t in players.items() if n.startswith(prefix)}

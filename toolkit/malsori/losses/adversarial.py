@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from malsori.core.registry import Entry
 from malsori.losses.settings import NoSettings
-
-Judgement = list[list[Tensor]]
+from malsori.modules.discriminators import Judgement
 
 
 @dataclass(frozen=True)

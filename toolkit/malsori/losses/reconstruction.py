@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.mel import FLOOR, mel_filters, power_spectrum, reflect_pad
@@ -24,6 +25,9 @@ class MelLossConfig:
     """Points of the Fourier transform; the window is as long."""
     mel_bands: int = 80
     """Bands between 0 Hz and half the sample rate."""
+
+    def __post_init__(self) -> None:
+        within(self, SIZE, "n_fft", "mel_bands")
 
 
 class MelLoss(nn.Module):

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
 from malsori.core.config import Choice, build, choice
 from malsori.core.errors import ConfigError
+from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
+from malsori.dsp.audio_config import AudioConfig
 from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS
 from malsori.modules.alignment import (
@@ -63,12 +65,15 @@ class JetsConfig:
     utterance shorter than that."""
     style: StyleConfig = StyleConfig()
     """Global style tokens."""
-    speaker_embedding: int = 0
-    """Size of external speaker embeddings (x-vectors); 0 for none."""
 
     def __post_init__(self) -> None:
+        within(self, SIZE, "width")
         if self.segment < 1:
             raise ConfigError(f"segment: must be at least 1 frame, got {self.segment}")
+
+    def check(self, audio: AudioConfig) -> None:
+        """Refuse audio settings that this model cannot speak with, before any data is read."""
+        check_hop(self.generator, audio.hop)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +118,7 @@ class Jets(nn.Module):
 
     def __init__(self, config: JetsConfig, context: VoiceContext) -> None:
         super().__init__()
-        check_hop(config.generator, context.audio.hop)
+        config.check(context.audio)
         width = config.width
         self.segment = config.segment
         self.embedding = nn.Embedding(context.tokens, width, padding_idx=0)
@@ -122,7 +127,6 @@ class Jets(nn.Module):
             width,
             speakers=context.speakers,
             languages=context.languages,
-            embedding=config.speaker_embedding,
             style=config.style,
             mel_bands=context.audio.mel_bands,
         )
@@ -137,6 +141,11 @@ class Jets(nn.Module):
         condition = width if self.conditioning.used else 0
         self.generator = build(GENERATORS, config.generator, width=width, condition=condition)
         self.hop = context.audio.hop
+
+    @property
+    def uses_style(self) -> bool:
+        """Whether the voice has style tokens."""
+        return self.conditioning.style is not None
 
     def forward(
         self,
@@ -159,16 +168,8 @@ class Jets(nn.Module):
             energy: Normalised energy per frame, (B, T).
             conditions: Speaker, language, style.
         """
-        valid = valid_positions(token_lengths, tokens.shape[1])
-        hidden, condition = self._encode(
-            tokens, valid, _with_own_style(conditions, mel, mel_lengths)
-        )
-        log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
-        durations = search_durations(log_p, token_lengths, mel_lengths)
-        prosody = Prosody(
-            durations=durations,
-            pitch=average_by_token(pitch, durations),
-            energy=average_by_token(energy, durations),
+        hidden, valid, condition, log_p, prosody = self._align(
+            tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions
         )
         frames = self._decode(hidden, prosody, token_lengths, mel_lengths, mel.shape[1])
         segment = min(self.segment, int(mel_lengths.min()))
@@ -178,8 +179,8 @@ class Jets(nn.Module):
             starts=starts,
             segment=segment,
             log_p=log_p,
-            path_log_p=path_log_probability(log_p, durations, mel_lengths),
-            durations=durations,
+            path_log_p=path_log_probability(log_p, prosody.durations, mel_lengths),
+            durations=prosody.durations,
             log_durations=self.duration_predictor(hidden, valid),
             pitch=self.pitch_predictor(hidden, valid),
             pitch_target=prosody.pitch,
@@ -201,16 +202,8 @@ class Jets(nn.Module):
         conditions: Conditions,
     ) -> tuple[Prosody, Tensor]:
         """Return the recordings' own prosody, and the alignment log-probabilities, (B, T, N)."""
-        valid = valid_positions(token_lengths, tokens.shape[1])
-        hidden, _ = self._encode(tokens, valid, _with_own_style(conditions, mel, mel_lengths))
-        log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
-        durations = search_durations(log_p, token_lengths, mel_lengths)
-        prosody = Prosody(
-            durations=durations,
-            pitch=average_by_token(pitch, durations),
-            energy=average_by_token(energy, durations),
-        )
-        return prosody, log_p
+        found = self._align(tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions)
+        return found.prosody, found.log_p
 
     def synthesize(
         self,
@@ -241,6 +234,29 @@ class Jets(nn.Module):
         wav_lengths = frame_lengths * self.hop
         wav = wav * valid_positions(wav_lengths, wav.shape[1])
         return Speech(wav=wav, wav_lengths=wav_lengths, prosody=prosody)
+
+    def _align(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        mel: Tensor,
+        mel_lengths: Tensor,
+        pitch: Tensor,
+        energy: Tensor,
+        conditions: Conditions,
+    ) -> Alignment:
+        """Return encoded tokens and how the recordings speak them; see ``forward``."""
+        valid = valid_positions(token_lengths, tokens.shape[1])
+        conditions = conditions.with_own_style(mel, mel_lengths)
+        hidden, condition = self._encode(tokens, valid, conditions)
+        log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
+        durations = search_durations(log_p, token_lengths, mel_lengths)
+        prosody = Prosody(
+            durations=durations,
+            pitch=average_by_token(pitch, durations),
+            energy=average_by_token(energy, durations),
+        )
+        return Alignment(hidden, valid, condition, log_p, prosody)
 
     def _encode(
         self, tokens: Tensor, valid: Tensor, conditions: Conditions
@@ -287,6 +303,35 @@ class Jets(nn.Module):
         return self.decoder(upsampled, valid_positions(frame_lengths, frames))  # type: ignore[no-any-return]
 
 
+class Alignment(NamedTuple):
+    """Tokens encoded, and how recordings speak them."""
+
+    hidden: Tensor
+    """Conditioned encoding, (B, N, D)."""
+    valid: Tensor
+    """True where a token exists, (B, N)."""
+    condition: Tensor | None
+    """(B, D)."""
+    log_p: Tensor
+    """Log-probability of tokens given frames, with prior, (B, T, N)."""
+    prosody: Prosody
+    """Of the recordings, on the best path."""
+
+
+class Upsampling(Protocol):
+    """What the settings of every waveform generator tell."""
+
+    @property
+    def upsampling(self) -> tuple[int, ...]:
+        """Factor of each step."""
+        ...
+
+    @property
+    def hop(self) -> int:
+        """Samples made from each frame."""
+        ...
+
+
 def initialise(module: nn.Module) -> None:
     """Give matrices and kernels below ``module`` Xavier's uniform law and set biases to 0.
 
@@ -302,34 +347,17 @@ def initialise(module: nn.Module) -> None:
 
 def check_hop(generator: Choice, hop: int) -> None:
     """Refuse a waveform generator that makes another number of samples a frame than ``hop``."""
-    made: Any = generator.config
+    made: Upsampling = generator.config
     if made.hop != hop:
-        factors = getattr(made, "upsampling", None)
         raise ConfigError(
-            f"model.generator.upsampling: {list(factors or ())} makes {made.hop} samples a frame, "
-            f"but audio.hop is {hop}; their product must equal the hop"
+            f"model.generator.upsampling: {list(made.upsampling)} makes {made.hop} samples a "
+            f"frame, but audio.hop is {hop}; their product must equal the hop"
         )
-
-
-def _with_own_style(conditions: Conditions, mel: Tensor, mel_lengths: Tensor) -> Conditions:
-    if conditions.style_mel is not None:
-        return conditions
-    return Conditions(
-        speaker=conditions.speaker,
-        language=conditions.language,
-        embedding=conditions.embedding,
-        style_mel=mel,
-        style_mel_lengths=mel_lengths,
-    )
-
-
-def _build(config: JetsConfig, context: VoiceContext) -> Jets:
-    return Jets(config, context)
 
 
 ENTRY = Entry(
     config=JetsConfig,
-    build=_build,
+    build=Jets,
     summary="FastSpeech 2 and HiFi-GAN trained jointly, alignment learnt on the way",
     source="Lim et al. 2022, arXiv:2203.16852",
 )

@@ -6,7 +6,7 @@ Axes: B utterances, N tokens, T frames, S samples.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -39,9 +39,21 @@ class Conditions:
     embedding: Tensor | None = None
     """External speaker embedding, (B, E)."""
     style_mel: Tensor | None = None
-    """Normalised mel of a reference recording for the style, (B, T, M)."""
+    """Normalised mel of a reference recording for the style, (B, T, M) or (1, T, M) for all; for
+    None the style tokens are weighted evenly."""
     style_mel_lengths: Tensor | None = None
-    """(B,)."""
+    """(B,) or (1,)."""
+
+    def with_own_style(self, mel: Tensor, mel_lengths: Tensor) -> Conditions:
+        """Return these with the recordings as style, unless a style is given already.
+
+        Args:
+            mel: Normalised log-mel of the recordings, (B, T, M).
+            mel_lengths: (B,).
+        """
+        if self.style_mel is not None:
+            return self
+        return replace(self, style_mel=mel, style_mel_lengths=mel_lengths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +114,11 @@ class VoiceModel(Protocol):
 
     loss_weights: Mapping[str, float]
     """Losses of this model's output with their weights in the reference recipe."""
+
+    @property
+    def uses_style(self) -> bool:
+        """Whether a style recording changes what is said."""
+        ...
 
     def __call__(
         self,

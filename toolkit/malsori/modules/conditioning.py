@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from malsori.core.errors import ConfigError
+from malsori.core.ranges import COUNT, SIZE, within
 from malsori.modules.lengths import valid_positions
 
 
@@ -27,6 +28,11 @@ class StyleConfig:
     """Channels of the reference encoder's convolutions, each of which halves time and bands."""
     gru_units: int = 128
     """Width of the reference encoder's recurrent layer."""
+
+    def __post_init__(self) -> None:
+        within(self, "[0, 65536]", "tokens")
+        within(self, COUNT, "heads")
+        within(self, SIZE, "channels", "gru_units")
 
 
 class Conditioning(nn.Module):

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from malsori.core.errors import ConfigError
+from malsori.core.ranges import SIZE, odd, within
 from malsori.modules.weight_norm import normalise_convolutions
 
 SLOPE = 0.1
@@ -62,11 +63,11 @@ class DiscriminatorConfig:
     def __post_init__(self) -> None:
         if len(self.scale_kernels) != 4:
             raise ConfigError(f"scale_kernels: need 4 kernels, got {list(self.scale_kernels)}")
-        even = [kernel for kernel in self.scale_kernels if kernel % 2 == 0]
-        if even:
-            raise ConfigError(f"scale_kernels: must be odd, got {even[0]}")
-        if self.period_kernel % 2 == 0:
-            raise ConfigError(f"period_kernel: must be odd, got {self.period_kernel}")
+        within(self, "[0, 16]", "scales")
+        within(self, SIZE, "scale_channels", "scale_max_channels", "scale_kernels")
+        within(self, SIZE, "scale_strides", "scale_max_groups", "periods", "period_channels")
+        within(self, SIZE, "period_max_channels", "period_kernel", "period_strides")
+        odd(self, "scale_kernels", "period_kernel")
         if self.scales + len(self.periods) == 0:
             raise ConfigError("periods: at least one scale or one period is needed")
         for layer in self.scale_layers() if self.scales else []:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from malsori.core.errors import ConfigError
+from malsori.core.ranges import SIZE, odd, within
 from malsori.core.registry import Entry
 from malsori.modules.weight_norm import normalise_convolutions
 
@@ -46,6 +47,12 @@ class HifiganConfig:
     small generators need: at 96 channels 0.01 lets hardly any signal through at the start."""
 
     def __post_init__(self) -> None:
+        within(self, SIZE, "channels", "upsampling", "upsampling_kernels")
+        within(self, SIZE, "residual_kernels", "residual_dilations")
+        within(self, "(0, inf)", "initial_std")
+        odd(self, "residual_kernels")
+        if not self.residual_kernels:
+            raise ConfigError("residual_kernels: need at least one, got none")
         if len(self.upsampling) != len(self.upsampling_kernels):
             raise ConfigError(
                 f"upsampling_kernels: need one for each of upsampling {list(self.upsampling)}, "
@@ -61,9 +68,6 @@ class HifiganConfig:
                 raise ConfigError(
                     f"upsampling_kernels: {kernel} is smaller than its factor {factor}"
                 )
-        even = [kernel for kernel in self.residual_kernels if kernel % 2 == 0]
-        if even:
-            raise ConfigError(f"residual_kernels: must be odd, got {even[0]}")
         if self.channels % 2 ** len(self.upsampling):
             raise ConfigError(
                 f"channels: {self.channels} cannot be halved {len(self.upsampling)} times"

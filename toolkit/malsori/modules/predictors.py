@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from malsori.core.errors import ConfigError
+from malsori.core.ranges import SIZE, odd, within
 
 LONGEST_TOKEN = 500
 """Frames that a token gets at most (5 s in the reference recipe): an untrained predictor must not
@@ -35,8 +35,10 @@ class PredictorConfig:
     """Keep the predictor's gradient out of the encoder."""
 
     def __post_init__(self) -> None:
-        if self.kernel % 2 == 0:
-            raise ConfigError(f"kernel: must be odd, got {self.kernel}")
+        within(self, "[0, 256]", "layers")
+        within(self, SIZE, "channels", "kernel")
+        odd(self, "kernel")
+        within(self, "[0, 1)", "dropout")
 
 
 class VariancePredictor(nn.Module):

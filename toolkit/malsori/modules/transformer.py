@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from malsori.core.errors import ConfigError
+from malsori.core.ranges import COUNT, SIZE, odd, within
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +32,11 @@ class TransformerConfig:
     """Share dropped of attention weights, and of values after positions and each part."""
 
     def __post_init__(self) -> None:
-        if self.kernel % 2 == 0:
-            raise ConfigError(f"kernel: must be odd, got {self.kernel}")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout: must be in [0, 1), got {self.dropout}")
+        within(self, "[0, 256]", "layers")
+        within(self, COUNT, "heads")
+        within(self, SIZE, "hidden", "kernel")
+        odd(self, "kernel")
+        within(self, "[0, 1)", "dropout")
 
 
 class Transformer(nn.Module):

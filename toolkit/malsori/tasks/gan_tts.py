@@ -80,6 +80,7 @@ class GanTts(nn.Module):
         self.model_losses = {
             name: build(LOSSES, Choice(name, LOSSES.entry(name).config())) for name in own
         }
+        self.validation_losses = (*own, "reconstruction")
 
     @property
     def players(self) -> Mapping[str, nn.Module]:
@@ -113,7 +114,9 @@ class GanTts(nn.Module):
         features = self._features(batch)
         conditions = _conditions(batch)
         speech: Speech = self.model.synthesize(
-            batch.tokens, batch.token_lengths, _own_style(conditions, features)
+            batch.tokens,
+            batch.token_lengths,
+            conditions.with_own_style(features.mel, features.mel_lengths),
         )
         prosody, log_p = self.model.analyse(
             batch.tokens,
@@ -179,15 +182,6 @@ class GanTts(nn.Module):
 
 def _conditions(batch: Batch) -> Conditions:
     return Conditions(speaker=batch.speaker, language=batch.language)
-
-
-def _own_style(conditions: Conditions, features: Features) -> Conditions:
-    return Conditions(
-        speaker=conditions.speaker,
-        language=conditions.language,
-        style_mel=features.mel,
-        style_mel_lengths=features.mel_lengths,
-    )
 
 
 ENTRY = Entry(

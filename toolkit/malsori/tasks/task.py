@@ -60,6 +60,8 @@ class Task(Protocol):
     """The player of which a moving average is kept: the one that is used after training."""
     metrics: Mapping[str, bool]
     """Names of the demonstration's metrics; True where more is better."""
+    validation_losses: tuple[str, ...]
+    """Names of the losses that ``validate`` returns."""
 
     def to(self, device: Any) -> Any:
         """Move everything, buffers of losses and features too."""

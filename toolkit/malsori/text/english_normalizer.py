@@ -61,7 +61,6 @@ _ORDINAL = re.compile(rf"(?<![0-9.,])({_NUMBER})(?:st|nd|rd|th)\b", re.IGNORECAS
 _DECADE = re.compile(r"(?<![0-9.,])((?:1[1-9]|20)?[0-9]0)'?s\b")
 _YEAR = re.compile(r"(?<![0-9.,$£€])(1[1-9][0-9]{2}|20[0-9]{2})(?![0-9]|[.,][0-9])")
 _PLAIN = re.compile(rf"(?:(?<![\w.])(-))?({_NUMBER})(?:\.([0-9]+))?")
-_ACRONYM = re.compile(r"\b[A-Z]{2,6}\b")
 _WORD_AROUND = re.compile(r"\S+")
 _DIGIT = re.compile("[0-9]")
 _STOPS = re.compile(r"\.{2,}|…[.…]*")

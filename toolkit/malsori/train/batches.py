@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader
 
-from malsori.data.batch import Batch, collate
+from malsori.core.errors import MalsoriError
+from malsori.data.batch import Batch, Utterance, collate
 from malsori.data.batching import plan_epoch, share
 from malsori.data.dataset import DataConfig, SpeechDataset
 
@@ -67,11 +68,16 @@ class Batches:
         return len(share(plan, self.rank, self.world))
 
     def _load(self, plan: Sequence[object]) -> Iterator[Batch]:
+        """Yield the planned batches.
+
+        Raises:
+            MalsoriError: An utterance cannot be read.
+        """
         workers = min(self.config.workers, len(plan))
-        loader: DataLoader[Batch] = DataLoader(
-            self.dataset,  # type: ignore[arg-type]
+        loader: DataLoader[Batch | MalsoriError] = DataLoader(
+            _Reader(self.dataset),  # type: ignore[arg-type]
             batch_sampler=plan,  # type: ignore[arg-type]
-            collate_fn=collate,
+            collate_fn=_collate,
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,  # the audio cache is shared so
             prefetch_factor=4 if workers else None,
@@ -79,7 +85,37 @@ class Batches:
             pin_memory=self.pin,
             generator=torch.Generator(),  # else it draws from the generator that dropout uses
         )
-        yield from loader
+        iterator = iter(loader)
+        try:
+            for batch in iterator:
+                if isinstance(batch, MalsoriError):
+                    raise batch
+                yield batch
+        finally:
+            if workers:  # deaf to SIGTERM, they would outlive an error and be waited for
+                iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+
+class _Reader:
+    """A dataset that returns an utterance's error in its place.
+
+    Raised in a reading process, it would reach the training one as another error with a traceback.
+    """
+
+    def __init__(self, dataset: SpeechDataset) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, i: int) -> Utterance | MalsoriError:
+        try:
+            return self.dataset[i]
+        except MalsoriError as error:
+            return error
+
+
+def _collate(read: Sequence[Utterance | MalsoriError]) -> Batch | MalsoriError:
+    utterances = [item for item in read if isinstance(item, Utterance)]
+    errors = [item for item in read if isinstance(item, MalsoriError)]
+    return errors[0] if errors else collate(utterances)
 
 
 def _leave_signals_to_the_parent(worker: int) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from malsori.core.config import Choice, Seconds, choice
-from malsori.core.errors import ConfigError
+from malsori.core.ranges import within
 from malsori.data.dataset import DataConfig
 from malsori.dsp.audio_config import AudioConfig
 from malsori.models import MODELS
@@ -55,24 +55,22 @@ class TrainingConfig:
     """Latest checkpoints that are kept."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "steps",
-            "accumulate",
-            "max_nonfinite",
-            "log_every",
-            "validate_every",
-            "keep_best",
-            "keep_last",
-        ):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}: must be at least 1, got {getattr(self, name)}")
-        for name in ("threads", "validate_batches", "demonstrate", "demonstrate_train"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name}: must not be negative, got {getattr(self, name)}")
-        if self.clip_norm is not None and self.clip_norm <= 0:
-            raise ConfigError(f"clip_norm: must be above 0, or null, got {self.clip_norm}")
-        if not 0 <= self.average_decay < 1:
-            raise ConfigError(f"average_decay: must be in [0, 1), got {self.average_decay}")
+        within(self, "[1, inf)", "steps", "accumulate", "max_nonfinite", "log_every")
+        within(self, "[1, inf)", "validate_every", "keep_best", "keep_last")
+        within(self, "[0, inf)", "threads", "save_every")
+        within(self, "[0, inf)", "validate_batches", "demonstrate", "demonstrate_train")
+        within(self, "(0, inf)", "clip_norm")
+        within(self, "[0, 1)", "average_decay")
+
+
+class ModelConfig(Protocol):
+    """What the settings of every model have."""
+
+    segment: int
+    """Frames of the windows that it is trained on."""
+
+    def check(self, audio: AudioConfig) -> None:
+        """Refuse audio settings that the model cannot speak with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,3 +93,8 @@ class TrainConfig:
     """Learning rate over the run."""
     training: TrainingConfig = TrainingConfig()
     """The loop."""
+
+    def __post_init__(self) -> None:
+        within(self, "[0, 4294967295]", "seed")
+        model: ModelConfig = self.model.config
+        model.check(self.audio)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from malsori.core.errors import ConfigError
+from malsori.core.ranges import within
 from malsori.core.registry import Entry
 
 
@@ -28,13 +29,9 @@ class AdamWConfig:
     def __post_init__(self) -> None:
         if len(self.betas) != 2:
             raise ConfigError(f"betas: need two numbers, got {list(self.betas)}")
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ConfigError(f"betas: must be in [0, 1), got {list(self.betas)}")
-        if self.eps < 0 or self.weight_decay < 0:
-            name = "eps" if self.eps < 0 else "weight_decay"
-            raise ConfigError(f"{name}: must not be negative, got {getattr(self, name)}")
-        if self.lr <= 0:
-            raise ConfigError(f"lr: must be above 0, got {self.lr}")
+        within(self, "[0, 1)", "betas")
+        within(self, "[0, inf)", "eps", "weight_decay")
+        within(self, "(0, inf)", "lr")
 
 
 def _adamw(config: AdamWConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -67,7 +67,13 @@ def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
     ]
     _report(config, task, sets[0], sets[1], device)
     trainer = Trainer(config, task, sets[0], sets[1], folder, device)
-    trainer.fit()
+    try:
+        trainer.fit()
+    except torch.OutOfMemoryError as error:
+        raise MalsoriError(
+            f"{device}: out of memory: halve data.batch ({config.data.batch:g} s) and double "
+            f"training.accumulate ({config.training.accumulate}); the last checkpoint is whole"
+        ) from error
     log.info("%s: trained; 'malsori decode --exp %s' speaks", folder, folder)
 
 
@@ -119,16 +125,15 @@ def _locked(folder: Path) -> Iterator[None]:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / ".lock", "w", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise MalsoriError(
-                    f"{folder}: another training is running in this folder"
-                ) from None
-            yield
+        file = open(folder / ".lock", "w", encoding="utf-8")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise MalsoriError(f"{folder}: cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MalsoriError(f"{folder}: another training is running in this folder") from None
+        yield
 
 
 def _prepare_folder(config: TrainConfig, folder: Path, names: Names) -> None:
@@ -202,9 +207,7 @@ def _report(
         log.info("%s: %.2f M parameters", name, sum(p.numel() for p in player.parameters()) / 1e6)
     for label, data in (("train", train), ("dev", dev)):
         log.info("%s: %d utterances, %.2f hours", label, len(data), data.seconds.sum() / 3600)
-    segment = (
-        getattr(config.model.config, "segment", 0) * config.audio.hop / config.audio.sample_rate
-    )
+    segment = config.model.config.segment * config.audio.hop / config.audio.sample_rate
     short = int(np.sum(train.seconds < segment))
     if short:
         log.info("%d utterances are shorter than a segment of %.2f s; batches with one of them "

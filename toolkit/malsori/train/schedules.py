@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from malsori.core.errors import ConfigError
+from malsori.core.ranges import within
 from malsori.core.registry import Entry
 
 Schedule = Callable[[int], float]
@@ -23,8 +23,8 @@ class ExponentialConfig:
     """Steps of linear rise at the start."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.final <= 1:
-            raise ConfigError(f"final: must be above 0 and at most 1, got {self.final}")
+        within(self, "(0, 1]", "final")
+        within(self, "[0, inf)", "warmup")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class PublishedConfig:
     """Steps between two factors."""
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ConfigError(f"every: must be at least 1, got {self.every}")
+        within(self, "(0, 1]", "factor")
+        within(self, "[1, inf)", "every")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,10 @@ class CosineConfig:
     final: float = 0.05
     """Factor on the learning rate at the last step."""
 
+    def __post_init__(self) -> None:
+        within(self, "[0, inf)", "warmup")
+        within(self, "[0, 1]", "final")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConstantConfig:
@@ -57,6 +61,9 @@ class ConstantConfig:
 
     warmup: int = 0
     """Steps of linear rise at the start."""
+
+    def __post_init__(self) -> None:
+        within(self, "[0, inf)", "warmup")
 
 
 def _rise(step: int, warmup: int) -> float:

@@ -38,8 +38,9 @@ from malsori.train.journal import Journal
 
 log = get_logger(__name__)
 
-AGREE_EVERY = 10
-"""Steps between two moments at which several processes agree on whether to stop or save."""
+AGREE_EVERY = {"cpu": 1, "cuda": 10}
+"""Steps between two moments at which several processes agree on whether to stop or save; on GPUs
+agreeing makes the host wait."""
 
 
 class Terminated(Exception):
@@ -249,7 +250,7 @@ class Trainer:
         for player, optimizer in self.optimizers.items():
             values[f"{player}/lr"] = optimizer.param_groups[0]["lr"]
         values["time/step"] = (time.monotonic() - started) / steps
-        values["time/epoch"] = self.batches.position.epoch
+        values["epoch"] = self.batches.position.epoch
         values["skipped"] = self.progress.skipped
         if self.device.type == "cuda":
             values["memory/gigabytes"] = torch.cuda.max_memory_allocated(self.device) / 1e9
@@ -324,6 +325,7 @@ class Trainer:
                 "epoch": position.epoch,
                 "batch": position.batch,
                 "world": distributed.world(),
+                "averaged": self.task.averaged,
                 "skipped": self.progress.skipped,
                 "skipped_in_a_row": self.progress.skipped_in_a_row,
                 "metric": self.progress.metric,
@@ -374,21 +376,17 @@ class Trainer:
 
     def _larger_is_better(self) -> bool:
         best, task = self.settings.best, self.task
-        known = [*task.metrics, *(f"valid/{name}" for name in self._validation_names())]
+        known = [*task.metrics, *(f"valid/{name}" for name in task.validation_losses)]
         if best not in known:
             raise ConfigError(f"training.best: no metric {best!r}; known: {', '.join(known)}")
         if best in task.metrics and not self.settings.demonstrate:
             raise ConfigError(f"training.demonstrate: {best!r} needs at least 1 utterance, got 0")
         return task.metrics.get(best, False)
 
-    def _validation_names(self) -> list[str]:
-        names = self.task.weights[self.task.averaged]
-        return [name for name in names if name not in ("adversarial", "feature_matching")]
-
     def _agreed(self, flag: bool) -> bool:
         if distributed.world() == 1:
             return flag
-        if self.progress.step % AGREE_EVERY:
+        if self.progress.step % AGREE_EVERY.get(self.device.type, 1):
             return False
         return distributed.any_process(flag)
 
