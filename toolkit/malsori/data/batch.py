@@ -33,7 +33,7 @@ class Utterance:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Padded utterances. Lengths also stay on the CPU, so that no step waits for the device."""
+    """Padded utterances."""
 
     ids: tuple[str, ...]
     tokens: Tensor

@@ -133,11 +133,9 @@ def check_audio(stats: Path, audio: AudioConfig) -> None:
         MalsoriError: Stage 3 has not ended there.
         ConfigError: A setting differs; the message names the first.
     """
-    if not (stats / "audio.json").exists():
-        raise MalsoriError(f"{stats}: stage 3 ('malsori stats') has not ended there; run it again")
     path = stats / "audio.json"
     if not path.exists():
-        raise MalsoriError(f"{path}: not there; run stage 3 ('malsori stats') first")
+        raise MalsoriError(f"{stats}: stage 3 ('malsori stats') has not ended there; run it again")
     made: dict[str, Any] = read_json(path)
     for name, value in dataclasses.asdict(audio).items():
         if made.get(name) != value:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from malsori.core.registry import Entry
 from malsori.losses.settings import NoSettings
+from malsori.modules.lengths import masked_mean
 
 
 class VarianceOutput(Protocol):
@@ -31,8 +32,7 @@ class VarianceOutput(Protocol):
 
 def masked_squared_error(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Return the mean squared difference where ``valid``, (), in fp32."""
-    error = (predicted.float() - target.float()).square()
-    return (error * valid).sum() / valid.sum().clamp_min(1)
+    return masked_mean((predicted.float() - target.float()).square(), valid)
 
 
 def duration_loss(output: VarianceOutput) -> Tensor:

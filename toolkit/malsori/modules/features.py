@@ -14,6 +14,7 @@ from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.mel import Spectrogram
 from malsori.dsp.statistics import Statistics
+from malsori.modules.lengths import valid_positions
 
 
 class Features(NamedTuple):
@@ -59,7 +60,7 @@ class FeatureExtractor(nn.Module):
             mel, energy = self.spectrogram(wav, wav_lengths)
             lengths = wav_lengths // self.hop + 1
             frames = mel.shape[1]
-            valid = torch.arange(frames, device=wav.device)[None] < lengths[:, None]
+            valid = valid_positions(lengths, frames)
             numbers = self.statistics
             mel = (mel - self.mel_mean) / self.mel_std  # type: ignore[operator]
             pitch = (log_f0[:, :frames] - numbers.pitch_mean) / numbers.pitch_std

@@ -31,6 +31,7 @@ class Journal:
         kept = [entry for entry in read_metrics(self.path) if entry["step"] <= step]
         write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+        self._kept: dict[str, bytes] = {}
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Keep numbers of one step."""
@@ -42,6 +43,9 @@ class Journal:
     def demonstration(self, step: int, show: Demonstration, prefix: str) -> None:
         """Keep audio and pictures of one validation; pictures also as PNG under ``plots/``."""
         for name, wav in show.audio.items():
+            if self._kept.get(f"{prefix}/{name}") == wav.tobytes():
+                continue  # a recording: once is enough
+            self._kept[f"{prefix}/{name}"] = wav.tobytes()
             self._board.add_audio(f"{prefix}/{name}", wav[None], step, show.sample_rate)
         for name, picture in show.images.items():
             self._board.add_image(f"{prefix}/{name}", picture, step, dataformats="HWC")

@@ -1,4 +1,4 @@
-"""The training loop. Nothing in it has to do with speech: tasks say what is minimised."""
+"""The training loop: steps, checkpoints, validation. Tasks say what is minimised and shown."""
 
 from __future__ import annotations
 
