@@ -187,6 +187,8 @@ def test_a_signal_reaches_the_stage_which_may_save_first(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Run in the background, we were told to ignore SIGINT, and bash cannot trap it then.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = recipe.parent / "exp" / "log" / "2.log"
     deadline = time.monotonic() + 30
