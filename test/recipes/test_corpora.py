@@ -17,7 +17,7 @@ from malsori.data.check import check
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEGABYTES = {"mini_kss": 6, "mini_ljspeech": 5}
 SETS = {
-    "mini_kss": {"train": 76, "dev": 4, "test": 4, "train_sample": 12},
+    "mini_kss": {"train": 77, "dev": 4, "test": 4, "train_sample": 12},
     "mini_ljspeech": {"train": 23, "dev": 2, "test": 2, "train_sample": 8},
 }
 

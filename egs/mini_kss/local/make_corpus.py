@@ -28,6 +28,7 @@ SPEAKABLE = re.compile(r"[가-힣]+[,]?( [가-힣]+[,]?)*[.?!]")
 UNFIT = re.compile(
     "죽|살인|자살|담배|술|마약|바보|멍청|섹스|전쟁|총|무슬림|유대|이스라엘|우울|뽀뽀|노예|샴폐인|슈류탄|폭탄|범죄|아스퍼거|키스|장례|허튼|미쳤|유죄|헷빛|거짓말|샤워|여자가|톰"
 )
+VOICE = "ko+Annie"  # a woman's voice as in KSS, with the widest intonation of the variants
 WORDS_A_MINUTE = 185
 NOISE_DB = -72.0  # of full scale: pauses of exact zeros are unlike any recording
 
@@ -106,7 +107,7 @@ def select(
 
 def speak(text: str) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
     """Return the sentence as espeak-ng says it with faint noise, 16-bit at 16 kHz."""
-    command = ["espeak-ng", "-v", "ko", "-s", str(WORDS_A_MINUTE), "--stdin", "--stdout"]
+    command = ["espeak-ng", "-v", VOICE, "-s", str(WORDS_A_MINUTE), "--stdin", "--stdout"]
     spoken = subprocess.run(command, input=text.encode(), capture_output=True, check=True)
     samples, rate = soundfile.read(io.BytesIO(spoken.stdout), dtype="float32")
     samples = soxr.resample(samples, rate, SAMPLE_RATE)
