@@ -4,11 +4,12 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 # Where another build of PyTorch is wanted: make install TORCH="torch==2.13.0+cpu --index-url URL"
 VENV := .venv
+ESPNET := .espnet
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_FILES = $(shell git ls-files '*.sh' .ci/run tools/recipe.sh)
 
-.PHONY: help install demo test check lint bench doc clean
+.PHONY: help install espnet demo test check lint bench doc clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -16,10 +17,12 @@ help:  ## this list
 
 install: $(VENV)/installed  ## virtual environment with malsori and all that demo, test and check need
 
+espnet: install $(ESPNET)/installed  ## ESPnet beside it, in an environment of its own, to compare with
+
 demo: install  ## the whole recipe on the embedded Korean corpus: data to packed voice, about 15 minutes
 	egs/mini_kss/run.sh
 
-test: install  ## all tests, the mini recipe end to end included
+test: install espnet  ## all tests, the mini recipe end to end and the parity with ESPnet included
 	python -m pytest test
 
 check: install lint  ## lint, and the fast tests
@@ -38,8 +41,8 @@ bench: install  ## measure training and synthesis here
 doc: install  ## write doc/config.md from the settings' own docstrings
 	python tools/config_reference.py
 
-clean:  ## remove the virtual environment and caches; what recipes made stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean:  ## remove the virtual environments and caches; what recipes made stays
+	rm -rf $(VENV) $(ESPNET) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first, and pinned: otherwise another package may bring another build of it.
@@ -57,4 +60,8 @@ $(VENV)/installed: pyproject.toml tools/constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -c tools/constraints.txt -e '.[dev,en]'
 	$(BIN)/malsori doctor
+	@touch $@
+
+$(ESPNET)/installed: $(VENV)/installed tools/installers/install_espnet.sh
+	tools/installers/install_espnet.sh $(ESPNET) $(BIN)/python
 	@touch $@

@@ -10,12 +10,16 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests share few cores
 
+import hashlib
 import logging
 import shutil
 import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -147,6 +151,43 @@ def lively_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_pack(lively_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a pack of the tiny run; tests only read it."""
+    from malsori.infer.pack import Licences, write_pack
+
+    path = tmp_path_factory.mktemp("pack") / "voice.malsori.zip"
+    write_pack(lively_run, path, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
+    return path
+
+
+@pytest.fixture
+def repack(tiny_pack: Path, tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes the pack again, its members changed, its hashes right."""
+
+    def write(
+        change: Callable[[dict[str, bytes]], Any] = lambda members: None, *, hashes: bool = True
+    ) -> Path:
+        with zipfile.ZipFile(tiny_pack) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        change(members)
+        if hashes:
+            meta = yaml.safe_load(members["meta.yaml"])
+            meta["sha256"] = {
+                name: hashlib.sha256(content).hexdigest()
+                for name, content in members.items()
+                if name != "meta.yaml"
+            }
+            members["meta.yaml"] = yaml.safe_dump(meta, sort_keys=False).encode()
+        out = tmp_path / "changed.malsori.zip"
+        with zipfile.ZipFile(out, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return out
+
+    return write
+
+
 @pytest.fixture
 def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
     """Return a function that copies the stages' results into this test's folder, to be changed."""
@@ -164,6 +205,18 @@ def copy_corpus(tiny_corpus: Corpus, tmp_path: Path) -> Callable[[], Corpus]:
         )
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def espnet() -> ModuleType:
+    """Return ``espnet2``, importable together with all that it needs; skipped where it is not."""
+    root = Path(__file__).parents[1] / ".espnet"
+    for folder in root.glob("lib/python3.*/site-packages"):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))  # behind our own packages
+    return pytest.importorskip(
+        "espnet2", reason="ESPnet is not there: run tools/installers/install_espnet.sh"
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@
 #   parse_options "$@"                 also --stage N, --stop-stage M, --help, -- key.path=value …
 #   stage 1 "what it does" COMMAND…    runs if 1 is asked for; COMMAND may be a function
 #   for_each_set COMMAND…              COMMAND for each of $decode_sets, {set} replaced by its name
+#   in_processes COMMAND…              COMMAND in $processes processes that train together
 #   finish "sentence"                  where the audio, plots, scores and voice are; how to speak
 #
 # A stage's output goes to the terminal and to $log_dir/N.log. A stage that fails ends the run with
@@ -160,6 +161,18 @@ for_each_set() {
     for set in ${decode_sets:?}; do
         "${@//"{set}"/$set}"
     done
+}
+
+# Runs a command in $processes processes that know of each other, one for each GPU if there are GPUs.
+in_processes() {
+    if [[ ! ${processes:?} =~ ^[1-9][0-9]*$ ]]; then
+        echo "./${0##*/}: --processes is a number from 1 on, not '$processes'" >&2
+        return 2
+    elif ((processes == 1)); then
+        "$@"
+    else
+        python -m torch.distributed.run --standalone --nproc-per-node "$processes" --no-python "$@"
+    fi
 }
 
 # Runs a command in its own process group, so that a signal reaches all of it and not the logger;

@@ -15,6 +15,7 @@ decode_sets="test"                  # data dirs to decode and score
 checkpoint=best                     # best, last, average or step-N: to decode, score and pack
 licence="unknown"                   # of the voice, told in the pack
 data_licence="public domain"        # of the corpus, told in the pack
+processes=1                         # that train together: one for each GPU
 jobs=4                              # files to read at a time
 parse_options "$@"
 
@@ -36,8 +37,8 @@ stage 3 "stats: pitch, energy and lengths" \
     malsori stats --config "$train_config" --data "${data[@]}" --tokens "$tokens" \
     --out "$stats" --jobs "$jobs" --set "${overrides[@]}"
 stage 4 "train" \
-    malsori train --config "$train_config" --exp "$exp" data.train=data/train data.dev=data/dev \
-    "data.tokens=$tokens" "data.stats=$stats" "${overrides[@]}"
+    in_processes malsori train --config "$train_config" --exp "$exp" \
+    data.train=data/train data.dev=data/dev "data.tokens=$tokens" "data.stats=$stats" "${overrides[@]}"
 stage 5 "decode: speak the texts of: $decode_sets" \
     for_each_set malsori decode --exp "$exp" --data "data/{set}" --checkpoint "$checkpoint"
 stage 6 "score: compare with the recordings of: $decode_sets" \

@@ -21,6 +21,7 @@ from malsori.core.config import (
     from_dict,
     load,
     merge,
+    preset,
     read_choice,
     to_dict,
     to_yaml,
@@ -433,3 +434,27 @@ def test_whatever_stands_in_a_file_it_is_read_or_refused_with_its_path(
     except ConfigError as error:
         said = str(error)
     assert said == "" or said.startswith(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Styled:
+    """Settings with a preset."""
+
+    look: Literal["plain", "loud"] = preset("plain", {"loud": {"inner": {"size": 9}}})
+    """What the rest looks like."""
+    inner: Inner = Inner()
+    """Group."""
+
+
+def test_a_preset_stands_below_what_is_said(tmp_path: Path) -> None:
+    assert load(Styled).inner == Inner()
+    assert load(Styled, None, ["look=loud"]).inner == Inner(size=9)
+    assert load(Styled, None, ["inner.size=3", "look=loud"]).inner.size == 3
+    path = tmp_path / "conf.yaml"
+    path.write_text("look: loud\ninner: {part: small}\n", encoding="utf-8")
+    chosen = load(Styled, path)
+    assert chosen.inner.size == 9 and chosen.inner.part.name == "small"
+    path.write_text(to_yaml(load(Styled, path, ["inner.size=5"])), encoding="utf-8")
+    assert load(Styled, path).inner.size == 5  # what was resolved once stays as it is
+    with pytest.raises(ConfigError, match="look"):
+        load(Styled, None, ["look=shrill"])

@@ -18,10 +18,19 @@ AUDIO = AudioConfig(
 )
 
 
+def mirrored(wav: np.ndarray, i: int) -> float:
+    """Return sample ``i``, mirrored once beyond either end, then silence."""
+    i = 2 * (len(wav) - 1) - i if i >= len(wav) else i
+    i = -i if -len(wav) < i < 0 else i
+    return float(wav[i]) if 0 <= i < len(wav) else 0.0
+
+
 def slow_power(wav: np.ndarray, audio: AudioConfig) -> np.ndarray:
     """Return power, (T, F), of centred frames, each bin as a sum over samples."""
     n_fft = audio.n_fft
-    padded = np.pad(wav.astype(np.float64), n_fft // 2, mode="reflect")
+    padded = np.array(
+        [mirrored(wav, i) for i in range(-(n_fft // 2), len(wav) + n_fft // 2)], dtype=np.float64
+    )
     window = np.zeros(n_fft)
     left = (n_fft - audio.window) // 2
     for i in range(audio.window):
@@ -104,6 +113,35 @@ def test_the_mel_of_an_utterance_is_that_of_the_definition() -> None:
     assert mel.shape == (1, 313 // 20 + 1, 7)
     np.testing.assert_allclose(mel[0], np.log10(np.maximum(amplitudes, 1e-10)), atol=1e-4)
     np.testing.assert_allclose(energy[0], np.sqrt(power.sum(1)), rtol=1e-4)
+
+
+levels = st.sampled_from([0.0, 1e-8, 1e-3, 1.0, 32768.0])  # silence to 16-bit numbers
+samples = st.one_of(st.just(1), st.integers(33, 150))  # 33: mirrored no further than itself
+
+
+@given(st.lists(st.tuples(samples, levels), min_size=1, max_size=3), st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_mel_and_energy_are_the_definitions_at_any_length_and_level(
+    batch: list[tuple[int, float]], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    lengths = [length for length, _ in batch]
+    wav = np.full((len(batch), max(lengths)), 1e3, dtype=np.float32)  # loud padding
+    for row, (length, level) in zip(wav, batch, strict=True):
+        row[:length] = random.normal(size=length) * level
+    mel, energy = Spectrogram(AUDIO)(torch.from_numpy(wav), torch.tensor(lengths))
+    filters = slow_filters(AUDIO).T
+    for i, length in enumerate(lengths):
+        power = slow_power(wav[i, :length], AUDIO)
+        frames = len(power)
+        assert frames == length // AUDIO.hop + 1 and mel.shape[2] == 7
+        loudest = np.sqrt(power.max(1, keepdims=True))
+        amplitudes = np.maximum(np.sqrt(np.maximum(power, FLOOR)) @ filters, FLOOR)
+        found = 10 ** mel[i, :frames].double().numpy()
+        error = np.abs(found - amplitudes)
+        assert (error <= 1e-4 * amplitudes + 1e-6 * loudest).all()
+        total = np.sqrt(np.maximum(power.sum(1), FLOOR))
+        np.testing.assert_allclose(energy[i, :frames], total, rtol=1e-4)
 
 
 def test_a_tone_peaks_in_its_own_band() -> None:

@@ -1,26 +1,13 @@
-"""A voice of the tiny run, and ways to make a pack and spoil it."""
+"""Voices of the tiny run."""
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-
-
-@pytest.fixture(scope="session")
-def tiny_pack(lively_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a pack of the tiny run; tests only read it."""
-    from malsori.infer.pack import Licences, write_pack
-
-    path = tmp_path_factory.mktemp("pack") / "voice.malsori.zip"
-    write_pack(lively_run, path, licences=Licences(weights="CC-BY-4.0", data="CC0-1.0"))
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -57,30 +44,3 @@ def styled_run(lively_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     for path in folder.glob("checkpoints/step-*/average.safetensors"):
         save_file(drawn | load_file(path), path)
     return folder
-
-
-@pytest.fixture
-def repack(tiny_pack: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes the pack again, its members changed, its hashes right."""
-
-    def write(
-        change: Callable[[dict[str, bytes]], Any] = lambda members: None, *, hashes: bool = True
-    ) -> Path:
-        with zipfile.ZipFile(tiny_pack) as archive:
-            members = {name: archive.read(name) for name in archive.namelist()}
-        change(members)
-        if hashes:
-            meta = yaml.safe_load(members["meta.yaml"])
-            meta["sha256"] = {
-                name: hashlib.sha256(content).hexdigest()
-                for name, content in members.items()
-                if name != "meta.yaml"
-            }
-            members["meta.yaml"] = yaml.safe_dump(meta, sort_keys=False).encode()
-        out = tmp_path / "changed.malsori.zip"
-        with zipfile.ZipFile(out, "w") as archive:
-            for name, content in members.items():
-                archive.writestr(name, content)
-        return out
-
-    return write

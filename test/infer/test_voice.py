@@ -15,9 +15,10 @@ from malsori.core.errors import ConfigError, MalsoriError
 from malsori.core.files import read_json, write_json
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
-from malsori.infer.voice import assemble, checkpoint_weights, load_run
+from malsori.infer.voice import assemble, load_run
 from malsori.models import MODELS
 from malsori.models.voice import VoiceContext
+from malsori.packs.run_folder import checkpoint_weights
 from malsori.text.tokens import TokenList
 
 

@@ -13,11 +13,19 @@ from malsori.losses import ADVERSARIAL
 from malsori.losses.adversarial import feature_matching_loss
 from malsori.losses.settings import NoSettings
 
+Shapes = list[list[tuple[int, ...]]]
+TWO: Shapes = [[(2, 3, 4), (2, 5)], [(2, 2, 2, 3), (2, 6), (2, 4)]]
 
-def judgement(seed: int, scale: float = 1.0) -> list[list[torch.Tensor]]:
-    """Return two discriminators' layers of different sizes."""
+layer_shapes = st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple)
+ensembles = st.lists(
+    st.lists(layer_shapes, min_size=1, max_size=3), min_size=1, max_size=3
+)  # one discriminator with one layer of one number is an ensemble too
+scales = st.sampled_from([0.0, 1e-4, 1.0, 1e4])
+
+
+def judgement(seed: int, scale: float = 1.0, shapes: Shapes = TWO) -> list[list[torch.Tensor]]:
+    """Return discriminators' layers of these sizes."""
     generator = torch.Generator().manual_seed(seed)
-    shapes = [[(2, 3, 4), (2, 5)], [(2, 2, 2, 3), (2, 6), (2, 4)]]
     return [[torch.randn(s, generator=generator) * scale for s in layers] for layers in shapes]
 
 
@@ -29,10 +37,11 @@ def scores(judged: list[list[torch.Tensor]]) -> list[np.ndarray]:
     return [layers[-1].double().numpy() for layers in judged]
 
 
-@given(st.integers(0, 2**31), st.sampled_from([0.0, 1.0, 1e4]))
-@settings(max_examples=20, deadline=None)
-def test_least_squares(seed: int, scale: float) -> None:
-    real, fake, loss = judgement(seed, scale), judgement(seed + 1, scale), game("least_squares")
+@given(st.integers(0, 2**31), scales, ensembles)
+@settings(max_examples=30, deadline=None)
+def test_least_squares(seed: int, scale: float, shapes: Shapes) -> None:
+    real, fake = judgement(seed, scale, shapes), judgement(seed + 1, scale, shapes)
+    loss = game("least_squares")
     expected = sum(((s - 1) ** 2).mean() for s in scores(fake))
     assert float(loss.generator(fake)) == pytest.approx(expected, rel=1e-5)
     on_real, on_fake = loss.discriminator(real, fake)
@@ -40,10 +49,11 @@ def test_least_squares(seed: int, scale: float) -> None:
     assert float(on_fake) == pytest.approx(sum((s**2).mean() for s in scores(fake)), 1e-5)
 
 
-@given(st.integers(0, 2**31), st.sampled_from([0.0, 1.0, 1e4]))
-@settings(max_examples=20, deadline=None)
-def test_hinge(seed: int, scale: float) -> None:
-    real, fake, loss = judgement(seed, scale), judgement(seed + 1, scale), game("hinge")
+@given(st.integers(0, 2**31), scales, ensembles)
+@settings(max_examples=30, deadline=None)
+def test_hinge(seed: int, scale: float, shapes: Shapes) -> None:
+    real, fake = judgement(seed, scale, shapes), judgement(seed + 1, scale, shapes)
+    loss = game("hinge")
     expected = -sum(s.mean() for s in scores(fake))
     assert float(loss.generator(fake)) == pytest.approx(expected, rel=1e-4, abs=1e-5 * scale)
     on_real, on_fake = loss.discriminator(real, fake)
@@ -61,10 +71,12 @@ def test_hinge_is_content_beyond_the_margin() -> None:
     assert float(on_real) == float(on_fake) == 0.0
 
 
-@given(st.integers(0, 2**31))
-@settings(max_examples=20, deadline=None)
-def test_feature_matching_sums_over_all_layers_the_last_too(seed: int) -> None:
-    real, fake = judgement(seed), judgement(seed + 1)
+@given(st.integers(0, 2**31), scales, ensembles)
+@settings(max_examples=30, deadline=None)
+def test_feature_matching_sums_over_all_layers_the_last_too(
+    seed: int, scale: float, shapes: Shapes
+) -> None:
+    real, fake = judgement(seed, scale, shapes), judgement(seed + 1, scale, shapes)
     slow = 0.0
     for ours, theirs in zip(fake, real, strict=True):
         for x, y in zip(ours, theirs, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -50,6 +51,25 @@ def slow_forward_sum(log_p: np.ndarray) -> float:
     return -log_sum(alpha[-2:]) / tokens
 
 
+def every_reading(log_p: np.ndarray) -> float:
+    """Return the same from all (N + 1)^T strings of labels, without any recursion."""
+    frames, tokens = log_p.shape
+    rows = np.pad(log_p.astype(np.float64), ((0, 0), (1, 0)), constant_values=-1.0)
+    probability = np.exp(rows) / np.exp(rows).sum(1, keepdims=True)
+    total = 0.0
+    for labels in itertools.product(range(tokens + 1), repeat=frames):
+        heard = [label for label, _ in itertools.groupby(labels) if label]
+        if heard == list(range(1, tokens + 1)):
+            total += float(np.prod([probability[t, label] for t, label in enumerate(labels)]))
+    return -math.log(total) / tokens
+
+
+@pytest.mark.parametrize(("frames", "tokens"), [(1, 1), (4, 1), (2, 2), (5, 2), (3, 3), (5, 3)])
+def test_the_slow_sum_is_that_of_every_reading(frames: int, tokens: int) -> None:
+    log_p = np.random.default_rng(frames).normal(size=(frames, tokens))
+    assert slow_forward_sum(log_p) == pytest.approx(every_reading(log_p), rel=1e-9)
+
+
 shapes = st.tuples(st.integers(1, 6), st.integers(0, 8)).map(lambda s: (s[0] + s[1], s[0]))
 
 
@@ -87,6 +107,42 @@ def test_forward_sum_is_the_sum_over_all_paths(
     assert torch.isfinite(log_p.grad).all()
     for grad, (t, n) in zip(log_p.grad, batch, strict=True):
         assert (grad[t:] == 0).all() and (grad[:, n:] == 0).all()
+
+
+@given(st.lists(shapes, min_size=1, max_size=3), st.integers(0, 2**31))
+@settings(max_examples=60, deadline=None)
+def test_impossible_cells_count_as_a_probability_of_e_to_the_minus_10000(
+    batch: list[tuple[int, int]], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    tokens, frames = (torch.tensor([shape[i] for shape in batch]) for i in (1, 0))
+    log_p = torch.full((len(batch), int(frames.max()), int(tokens.max())), -torch.inf)
+    slow = []
+    for row, (t, n) in zip(log_p, batch, strict=True):
+        values = random.choice([0.0, -1.0, -1e4, -np.inf], (t, n)).astype(np.float32)
+        row[:t, :n] = torch.from_numpy(values)
+        slow.append(slow_forward_sum(np.maximum(values, -1e4)))
+    log_p.requires_grad_()
+    loss = forward_sum_loss(log_p, tokens, frames)
+    assert float(loss.detach()) == pytest.approx(np.mean(slow), rel=1e-4, abs=1e-4)
+    loss.backward()
+    assert torch.isfinite(log_p.grad).all()
+
+
+@given(shapes, st.integers(0, 2**31), st.sampled_from([0.1, 1.0, 5.0]))
+@settings(max_examples=15, deadline=None)
+def test_the_gradient_is_the_slope_of_the_slow_sum(
+    shape: tuple[int, int], seed: int, scale: float
+) -> None:
+    log_p, tokens, frames = ragged([shape], seed, scale)
+    log_p.requires_grad_()
+    forward_sum_loss(log_p, tokens, frames).backward()
+    values = log_p.detach().double().numpy()[0]
+    for t, n in np.ndindex(values.shape):
+        step = np.zeros_like(values)
+        step[t, n] = 1e-5
+        slope = (slow_forward_sum(values + step) - slow_forward_sum(values - step)) / 2e-5
+        assert float(log_p.grad[0, t, n]) == pytest.approx(slope, rel=1e-3, abs=1e-5)
 
 
 def test_one_token_in_one_frame_has_a_closed_form() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from torch import Tensor
 from malsori.core.config import Choice, from_dict
 from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
-from malsori.models.jets import Jets, JetsConfig, JetsOutput
+from malsori.losses.melody import FRAME_PITCH, VOICING
+from malsori.models.jets import Jets, JetsConfig, JetsOutput, MelodyOutput
 from malsori.models.voice import Conditions, Controls, Prosody, VoiceContext
 from malsori.modules import GENERATORS
 
@@ -93,7 +96,7 @@ def test_the_defaults_are_the_recipe() -> None:
     assert (config.pitch.layers, config.pitch.kernel, config.pitch.dropout) == (5, 5, 0.5)
     assert config.pitch.detach and not config.energy.detach and not config.duration.detach
     assert config.segment == 64
-    assert Jets.loss_weights == {
+    assert make().loss_weights == {
         "duration": 1.0,
         "pitch": 1.0,
         "energy": 1.0,
@@ -369,3 +372,59 @@ def test_bf16_keeps_alignment_and_predictions_sound() -> None:
     assert out.log_p.dtype == torch.float32
     assert out.durations.sum(1).tolist() == [11, 15]
     assert torch.isfinite(out.fake).all() and torch.isfinite(out.path_log_p).all()
+
+
+SINGING: dict[str, Any] = {
+    "generator": {**SMALL["generator"], "harmonics": 3},
+    "melody": {"channels": 8, "kernel": 3, "dropout": 0},
+}
+
+
+def test_a_generator_with_harmonics_learns_melody() -> None:
+    net, parts = make(**SINGING), batch()
+    voiced = (torch.arange(15)[None] < torch.tensor([[9], [12]])).float()
+    torch.manual_seed(0)
+    out = net(**parts, conditions=Conditions(), voiced=voiced)
+    assert out.melody is not None and {"frame_pitch", "voicing"} <= set(net.loss_weights)
+    losses = [FRAME_PITCH.build(None)(out), VOICING.build(None)(out)]
+    torch.stack([total(out), *losses]).sum().backward()
+    for name, parameter in net.named_parameters():
+        if not name.endswith("key.bias"):
+            assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+    with pytest.raises(ConfigError, match="which frames are voiced"):
+        net(**parts, conditions=Conditions())
+
+
+def test_a_generator_with_harmonics_speaks_alike_in_a_batch_and_higher_when_asked() -> None:
+    net, parts = make(**SINGING).eval(), batch()
+    arguments = parts["tokens"], parts["token_lengths"]
+    with torch.no_grad():
+        net.melody.voicing_predictor.out.bias.fill_(5.0)
+        together = net.synthesize(*arguments)
+        alone = net.synthesize(arguments[0][:1, :4], arguments[1][:1])
+        assert torch.equal(together.wav, net.synthesize(*arguments).wav)  # nothing is drawn
+        samples = int(alone.wav_lengths[0])
+        # the last digit of a pitch adds up in the phase
+        torch.testing.assert_close(together.wav[0, :samples], alone.wav[0], atol=5e-4, rtol=0)
+        assert (together.wav[0, samples:] == 0).all()
+        asked: list[Tensor] = []
+        net.generator.source.register_forward_pre_hook(
+            lambda module, given: asked.append(given[0].f0_hz)
+        )
+        for shift in (0.0, 1.0):
+            net.synthesize(*arguments, controls=Controls(pitch_shift=shift))
+    assert asked[1].median() > asked[0].median()
+
+
+def test_frame_losses_count_what_is_there() -> None:
+    melody = MelodyOutput(
+        pitch=torch.tensor([[1.0, 2.0, 9.0, 9.0]]),
+        pitch_target=torch.tensor([[0.0, 5.0, 0.0, 0.0]]),
+        voicing=torch.tensor([[0.0, -30.0, 30.0, 30.0]]),
+        voiced=torch.tensor([[1.0, 1.0, 0.0, 1.0]]),
+        valid_frames=torch.tensor([[True, True, True, False]]),
+    )
+    output = SimpleNamespace(melody=melody)
+    assert float(FRAME_PITCH.build(None)(output)) == pytest.approx((1 + 9) / 2)
+    expected = (math.log(2) + 30 + 30) / 3
+    assert float(VOICING.build(None)(output)) == pytest.approx(expected, rel=1e-5)

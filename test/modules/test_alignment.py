@@ -146,6 +146,20 @@ def test_the_search_is_the_papers_recursion_in_ragged_batches(
         assert durations.sum() == row.shape[0]
 
 
+# Quarters of −1e4 … 0 add up without rounding over 32 frames.
+extreme = st.sampled_from([0.0, -0.25, -1.0, -1e4, -math.inf])
+
+
+@given(st.lists(tables(extreme), min_size=1, max_size=3))
+@settings(max_examples=60, deadline=None)
+def test_the_search_survives_impossible_and_nearly_impossible_cells(rows: list[np.ndarray]) -> None:
+    found = search_durations(pad(rows, -np.inf), *lengths(rows))
+    for durations, row in zip(found, rows, strict=True):
+        tokens = row.shape[1]
+        assert durations[:tokens].tolist() == slow_search(row)
+        assert (durations[:tokens] >= 1).all() and durations.sum() == row.shape[0]
+
+
 @given(tables(st.floats(-1e3, 0, width=32)), st.integers(0, 2**31))
 @settings(max_examples=40, deadline=None)
 def test_no_other_path_is_better(row: np.ndarray, seed: int) -> None:
@@ -180,22 +194,46 @@ def test_an_impossible_frame_does_not_break_the_search() -> None:
     assert found.sum() == 6 and (found >= 1).all()
 
 
-@given(st.integers(1, 6), st.integers(0, 2**31), st.sampled_from([1e-3, 1.0, 1e4]))
-@settings(max_examples=40, deadline=None)
-def test_token_averages_are_means_over_frames(tokens: int, seed: int, scale: float) -> None:
+def slow_averages(values: np.ndarray, durations: np.ndarray) -> list[float]:
+    """Return the mean over each token's frames of one utterance, frame by frame."""
+    out, at = [], 0
+    for count in durations:
+        total = 0.0
+        for t in range(at, at + count):
+            total += float(values[t])
+        out.append(total / count if count else 0.0)
+        at += count
+    return out
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.one_of(st.integers(0, 5), st.sampled_from([0, 1, 3000])), min_size=1, max_size=6
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(0, 2),
+    st.integers(0, 2**31),
+    st.sampled_from([1e-3, 1.0, 1e4]),
+)
+@settings(max_examples=60, deadline=None)
+def test_token_averages_are_means_over_frames(
+    batch: list[list[int]], spare: int, seed: int, scale: float
+) -> None:
+    durations = np.zeros((len(batch), max(map(len, batch))), dtype=np.int64)
+    for row, counts in zip(durations, batch, strict=True):
+        row[: len(counts)] = counts
+    frames = max(1, int(durations.sum(1).max())) + spare
     random = np.random.default_rng(seed)
-    durations = random.integers(0, 5, (2, tokens))
-    frames = max(1, int(durations.sum(1).max())) + int(random.integers(0, 3))
-    values = random.normal(3.0, scale, (2, frames)).astype(np.float32)
-    for row in range(2):
-        values[row, durations[row].sum() :] = 1e9  # loud padding
+    values = random.normal(3.0, scale, (len(batch), frames)).astype(np.float32)
+    for row, counts in zip(values, durations, strict=True):
+        row[counts.sum() :] = 1e9  # loud padding
     found = average_by_token(torch.from_numpy(values), torch.from_numpy(durations)).numpy()
-    for row in range(2):
-        at = 0
-        for token, count in enumerate(durations[row]):
-            mean = np.mean(values[row, at : at + count], dtype=np.float64) if count else 0.0
-            np.testing.assert_allclose(found[row, token], mean, rtol=1e-5, atol=1e-6 * scale)
-            at += count
+    assert found.shape == durations.shape and found.dtype == np.float32
+    for row, counts, means in zip(values, durations, found, strict=True):
+        np.testing.assert_allclose(means, slow_averages(row, counts), rtol=1e-5, atol=1e-6 * scale)
 
 
 def test_averages_late_in_a_long_utterance_are_exact() -> None:
@@ -227,6 +265,25 @@ def test_the_path_probability_is_a_mean_with_gradient_on_the_path_only() -> None
         for t, n in enumerate(path):
             expected[row, t, n] = 1 / len(path)
     torch.testing.assert_close(log_p.grad, expected)
+
+
+@given(
+    st.lists(tables(st.sampled_from([0.0, -0.25, -1.0, -1e4])), min_size=1, max_size=3),
+    st.integers(0, 2**31),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_path_probability_of_any_path(rows: list[np.ndarray], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    log_p = pad(rows, -np.inf)
+    durations = torch.zeros(log_p.shape[0], log_p.shape[2], dtype=torch.int64)
+    for row, counts in zip(rows, durations, strict=True):
+        frames, tokens = row.shape
+        cuts = np.sort(random.integers(0, frames + 1, tokens - 1))  # tokens without frames too
+        counts[:tokens] = torch.from_numpy(np.diff(cuts, prepend=0, append=frames))
+    found = path_log_probability(log_p, durations, lengths(rows)[1])
+    for value, row, counts in zip(found, rows, durations, strict=True):
+        slow = score_of(row, counts[: row.shape[1]].tolist()) / len(row)
+        assert float(value) == pytest.approx(slow, rel=1e-5, abs=1e-5)
 
 
 def test_diagonality_is_1_for_certainty_and_small_for_a_blur() -> None:

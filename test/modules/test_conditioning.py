@@ -1,25 +1,38 @@
-"""Speaker, language, external embedding and style as one vector per utterance."""
+"""Speaker, language, external speaker vector and style, told to encoded tokens."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from malsori.core.errors import ConfigError
-from malsori.modules.conditioning import Conditioning, StyleConfig, StyleTokens
+from malsori.modules.conditioning import (
+    Conditioning,
+    SpeakerEmbeddingConfig,
+    StyleConfig,
+    StyleTokens,
+)
 
 STYLE = StyleConfig(tokens=3, heads=2, channels=(4, 6), gru_units=5)
 
 
-def make_style() -> StyleTokens:
-    torch.manual_seed(6)
-    return StyleTokens(STYLE, 8, 10)
+HIDDEN = torch.cos(torch.arange(2 * 5 * 8.0)).view(2, 5, 8)
 
 
-def everything() -> Conditioning:
+def make_style(**changes: Any) -> StyleTokens:
     torch.manual_seed(6)
-    return Conditioning(8, speakers=3, languages=2, embedding=4, style=STYLE, mel_bands=10)
+    masked = changes.pop("masked", True)
+    return StyleTokens(dataclasses.replace(STYLE, **changes), 8, 10, masked)
+
+
+def everything(join: Literal["add", "concat"] = "add") -> Conditioning:
+    torch.manual_seed(6)
+    embedding = SpeakerEmbeddingConfig(size=4, join=join)
+    return Conditioning(8, speakers=3, languages=2, embedding=embedding, style=STYLE, mel_bands=10)
 
 
 GIVEN = {
@@ -33,24 +46,33 @@ GIVEN = {
 
 def test_nothing_conditions_a_plain_voice() -> None:
     plain = Conditioning(8)
-    assert not plain.used and plain() is None
+    assert plain(HIDDEN) is HIDDEN
     assert not list(plain.parameters())
 
 
-def test_the_vector_is_the_sum_of_its_parts() -> None:
+def test_all_that_conditions_is_added() -> None:
     net = everything()
-    assert net.used
     speaker = net.speaker.weight[GIVEN["speaker"]]
     language = net.language.weight[GIVEN["language"]]
     unit = GIVEN["embedding"] / GIVEN["embedding"].norm(dim=1, keepdim=True)
     embedding = unit @ net.embedding.weight.T + net.embedding.bias
     style = net.style(GIVEN["mel"], GIVEN["mel_lengths"])
-    torch.testing.assert_close(net(**GIVEN), speaker + language + embedding + style)
+    vector = speaker + language + embedding + style
+    torch.testing.assert_close(net(HIDDEN, **GIVEN), HIDDEN + vector[:, None])
+
+
+def test_a_concatenated_speaker_vector_is_read_beside_every_token() -> None:
+    net = everything("concat")
+    told, layer = net(HIDDEN, **GIVEN), net.embedding
+    net.embedding = None
+    unit = GIVEN["embedding"] / GIVEN["embedding"].norm(dim=1, keepdim=True)
+    rows = torch.cat([net(HIDDEN, **GIVEN), unit[:, None].expand(2, 5, 4)], dim=2)
+    torch.testing.assert_close(told, rows @ layer.weight.T + layer.bias)
 
 
 def test_every_parameter_learns_but_of_speakers_not_in_the_batch() -> None:
     net = everything()
-    out = net(**GIVEN)
+    out = net(HIDDEN, **GIVEN)
     (out * torch.randn(out.shape)).sum().backward()
     for name, parameter in net.named_parameters():
         if name == "style.key.bias":  # the same for all tokens: softmax takes it away
@@ -69,7 +91,7 @@ def test_every_parameter_learns_but_of_speakers_not_in_the_batch() -> None:
 )
 def test_a_condition_that_is_not_given_is_named(name: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        everything()(**{**GIVEN, name: None})
+        everything()(HIDDEN, **{**GIVEN, name: None})
 
 
 def test_without_a_recording_all_style_tokens_weigh_alike() -> None:
@@ -80,7 +102,22 @@ def test_without_a_recording_all_style_tokens_weigh_alike() -> None:
     even = style(GIVEN["mel"], GIVEN["mel_lengths"])
     torch.testing.assert_close(even, style.neutral().expand(2, -1))
     net = Conditioning(8, style=STYLE, mel_bands=10)
-    torch.testing.assert_close(net(), net.style.neutral()[None])
+    torch.testing.assert_close(net(HIDDEN), HIDDEN + net.style.neutral())
+
+
+def test_batch_norm_over_padding_as_in_espnet() -> None:
+    style = make_style(norm="batch", masked=False).train()
+    mel = GIVEN["mel"]
+    short = style(mel, torch.tensor([12, 7]))
+    torch.testing.assert_close(short, style(mel, torch.tensor([12, 12])))  # lengths are not seen
+    x = mel[:, None]
+    for conv, norm in zip(style.convs, style.norms, strict=True):
+        y = conv(x)
+        mean, std = y.mean((0, 2, 3), keepdim=True), y.var((0, 2, 3), correction=0, keepdim=True)
+        y = (y - mean) / (std + norm.eps).sqrt()
+        x = F.relu(y * norm.weight[:, None, None] + norm.bias[:, None, None])
+    _, last = style.gru(x.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(style._attend(last[0]), short)
 
 
 def test_padding_of_the_recording_changes_nothing() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
@@ -63,6 +65,43 @@ def test_padding_is_0_and_an_utterance_alone_is_the_same() -> None:
         ours, theirs = getattr(together, name)[0], getattr(alone, name)[0]
         torch.testing.assert_close(ours[:7], theirs, atol=1e-5, rtol=1e-5)
         assert (ours[7:] == 0).all(), name  # the mean, not some −25 deviations (B14)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 90), st.sampled_from([0.0, 1e-8, 0.1, 1.0, 1e4])),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(0, 2**31),
+)
+@settings(max_examples=25, deadline=None)
+def test_features_are_normalised_numbers_at_any_length_and_level(
+    utterances: list[tuple[int, float]], seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    lengths = torch.tensor([length for length, _ in utterances])
+    frames = int(lengths.max()) // 16 + 1
+    wav = torch.full((len(utterances), int(lengths.max())), 1e5)  # loud padding
+    for row, (length, level) in zip(wav, utterances, strict=True):
+        row[:length] = torch.randn(length, generator=generator) * level
+    log_f0 = torch.rand(len(utterances), frames + 2, generator=generator) * 3 + 4
+    extract = FeatureExtractor(AUDIO, STATISTICS)
+    found = extract(wav, lengths, log_f0)
+    assert found.mel.shape == (len(utterances), frames, 6)
+    for i, length in enumerate(lengths.tolist()):
+        own = length // 16 + 1
+        assert int(found.mel_lengths[i]) == own
+        mel, energy = extract.spectrogram(wav[i : i + 1, :length], lengths[i : i + 1])
+        expected = {
+            "mel": (mel[0].numpy() - np.array(STATISTICS.mel_mean)) / np.array(STATISTICS.mel_std),
+            "pitch": (log_f0[i, :own].numpy() - 5) / 0.25,
+            "energy": (energy[0].numpy() - 2) / 4,
+        }
+        for name, values in expected.items():
+            part = getattr(found, name)[i].numpy()
+            np.testing.assert_allclose(part[:own], values, rtol=1e-3, atol=1e-3)
+            assert np.isfinite(part).all() and (part[own:] == 0).all()
 
 
 def test_features_stay_in_fp32_under_autocast_and_carry_no_gradient() -> None:

@@ -13,6 +13,7 @@ from malsori.core.errors import ConfigError
 from malsori.modules.lengths import valid_positions
 from malsori.modules.predictors import (
     LONGEST_TOKEN,
+    EmbeddingConfig,
     PredictorConfig,
     ScalarEmbedding,
     VariancePredictor,
@@ -77,12 +78,38 @@ def test_an_even_kernel_is_refused() -> None:
 
 
 def test_a_scalar_embedding_is_a_line_per_channel() -> None:
-    embed = ScalarEmbedding(3)
+    embed = ScalarEmbedding(EmbeddingConfig(), 3)
     x = torch.tensor([[0.0, 1.0, -2.0]])
     weight, bias = embed.conv.weight[:, 0, 0], embed.conv.bias
     torch.testing.assert_close(embed(x)[0], x[0, :, None] * weight + bias)
     embed(x).square().sum().backward()
     assert all(parameter.grad.abs().max() > 0 for parameter in embed.parameters())
+
+
+def test_a_wider_scalar_embedding_sees_its_neighbours() -> None:
+    embed = ScalarEmbedding(EmbeddingConfig(kernel=3), 2)
+    x = torch.tensor([[1.0, 2.0, -4.0]])
+    padded = [0.0, *x[0].tolist(), 0.0]
+    expected = [
+        sum(embed.conv.weight[:, 0, k] * padded[n + k] for k in range(3)) + embed.conv.bias
+        for n in range(3)
+    ]
+    torch.testing.assert_close(embed(x)[0], torch.stack(expected))
+
+
+def test_seen_padding_reaches_its_neighbour() -> None:
+    torch.manual_seed(0)
+    config = PredictorConfig(layers=1, channels=4, dropout=0)
+    x = torch.randn(1, 5, 8)
+    valid = torch.tensor([[True, True, True, False, False]])
+    louder = x.clone()
+    louder[:, 3:] += 5
+    for masked in (True, False):
+        net = VariancePredictor(config, 8, masked)
+        before, after = net(x, valid), net(louder, valid)
+        assert torch.equal(before[:, :2], after[:, :2])
+        assert torch.equal(before[:, 2], after[:, 2]) == masked
+        assert (after[:, 3:] == 0).all()
 
 
 @given(

@@ -28,8 +28,11 @@ def slow_upsample(hidden: np.ndarray, durations: list[int], frames: int) -> np.n
     return out
 
 
+counts = st.one_of(st.integers(0, 9), st.sampled_from([0, 1, 700]))
+
+
 @given(
-    st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=3),
+    st.lists(st.lists(counts, min_size=1, max_size=6), min_size=1, max_size=3),
     st.integers(0, 2**31),
 )
 @settings(max_examples=40, deadline=None)
@@ -55,6 +58,24 @@ def test_frames_are_mixtures_of_tokens_and_padding_changes_nothing(
         np.testing.assert_allclose(found[i, :length], slow, rtol=1e-4, atol=1e-5)
         # padded frames repeat frame 0
         torch.testing.assert_close(found[i, length:], found[i, :1].expand(frames - length, -1))
+
+
+@given(st.integers(1, 4), st.integers(0, 2**31))
+@settings(max_examples=5, deadline=None)
+def test_tokens_of_a_minute_are_held_as_the_definition_says(tokens: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    durations = random.integers(5000, 6000, tokens).tolist()
+    hidden = random.normal(size=(tokens, 2)).astype(np.float32)
+    total = sum(durations)
+    found = gaussian_upsample(
+        torch.from_numpy(hidden)[None],
+        torch.tensor([durations]),
+        torch.tensor([tokens]),
+        torch.tensor([total]),
+        total,
+    )[0].numpy()
+    slow = slow_upsample(hidden.astype(np.float64), durations, total)
+    np.testing.assert_allclose(found, slow, rtol=1e-4, atol=1e-5)
 
 
 def test_long_tokens_are_held() -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ corpus=corpus/here        # where the corpus is
 train_config=conf/a.yaml  # settings
 name=                     # run folder
 decode_sets="test dev"    # sets
+processes=1               # that train
 parse_options "$@"
 
 log_dir=exp/log
@@ -27,6 +29,7 @@ stage 1 "first" echo "one corpus=$corpus train_config=$train_config name=$name"
 stage 2 "second" ${SECOND:-true}
 stage 3 "third" echo "three" "${overrides[@]}"
 stage 4 "fourth" for_each_set echo "set {set} SET"
+stage 5 "fifth" in_processes sh -c 'echo "rank ${RANK-none} of ${WORLD_SIZE-none}"'
 name=${name:-voice} exp=exp/voice
 finish "the end"
 """
@@ -237,3 +240,15 @@ def test_every_recipe_has_the_same_stages() -> None:
         assert [int(line.split()[1]) for line in lines] == list(range(1, 9))
     assert len(titles) >= 4
     assert len({tuple(each) for each in titles.values()}) == 1
+
+
+@pytest.mark.slow
+def test_processes_know_of_each_other(recipe: Path) -> None:
+    path = f"{Path(sys.executable).parent}:{recipe.parents[2] / 'bin'}:{os.environ['PATH']}"
+    done = call(recipe, "--stage", "5", "--processes", "2", PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "rank 0 of 2\n" in done.stdout and "rank 1 of 2\n" in done.stdout
+    assert "rank none of none\n" in call(recipe, "--stage", "5").stdout
+    refused = call(recipe, "--stage", "5", "--processes", "many")
+    assert refused.returncode == 2
+    assert "--processes is a number from 1 on, not 'many'" in refused.stdout + refused.stderr

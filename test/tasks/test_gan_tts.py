@@ -376,7 +376,7 @@ def test_a_demonstration_speaks_and_shows(monkeypatch: pytest.MonkeyPatch) -> No
         heard.append((len(recorded), len(spoken), rate))
         return float(len(heard))
 
-    monkeypatch.setattr("malsori.tasks.gan_tts.mel_cepstral_distortion", distance)
+    monkeypatch.setattr("malsori.tasks.demonstration.mel_cepstral_distortion", distance)
     before = everything(task)
     show = task.demonstrate(batch)
     assert show.metrics.keys() == task.metrics.keys() == {"mcd", "diagonality"}

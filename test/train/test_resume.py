@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from malsori.core.files import read_json
+from malsori.core.config import read_tree
+from malsori.core.files import read_json, sha256
 from malsori.train.journal import read_metrics
 
 pytestmark = pytest.mark.slow
@@ -137,6 +139,28 @@ def test_killed_at_random_times(
         told.append(f"{wait:.3f} s after step {after}")
     run.finish()
     check(run, whole, assert_same)
+
+
+def test_fine_tuning_killed_ends_with_the_same_weights(
+    tiny_corpus: Any, tiny_pack: Path, tmp_path: Path, assert_same: Any
+) -> None:
+    """Before its first checkpoint it starts from the pack again, after it the pack may be gone."""
+    pack = tmp_path / "base.malsori.zip"
+    shutil.copyfile(tiny_pack, pack)
+    tuned = Training(tiny_corpus.conf, tmp_path / "tuned", f"init_from={pack}")
+    assert "starts from" in tuned.finish()
+    run = Training(tiny_corpus.conf, tmp_path / "run", f"init_from={pack}")
+    assert run.kill((run.folder / "run.json").exists) == -signal.SIGKILL
+    assert run.kill(writing(run, 5)) == -signal.SIGKILL
+    assert 5 <= run.steps()[-1] < STEPS
+    pack.unlink()
+    assert "init_from is not read" in run.finish()
+    check(run, tuned, assert_same)
+    origins = [read_json(each.folder / "run.json")["initial"] for each in (run, tuned)]
+    assert origins[0] == origins[1] and origins[0]["sha256"] == sha256(tiny_pack)
+    statistics, other = ((each.folder / "stats.json").read_bytes() for each in (run, tuned))
+    assert statistics == other
+    assert read_tree(run.folder / "config.yaml")["init_from"] == str(pack)
 
 
 def test_terminated_saves_and_says_143(

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace) -> None:
     """Print meta data and sizes; every hash is verified on the way."""
     import yaml
 
-    from malsori.infer.pack import read_meta, read_sizes, read_tokens
+    from malsori.packs.format import read_meta, read_sizes, read_tokens
 
     meta = read_meta(args.pack)
     print(yaml.safe_dump(meta, sort_keys=False, allow_unicode=True), end="")

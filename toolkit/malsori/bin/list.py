@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> None:
         module, _, name = REGISTRIES[kind].partition(":")
         registry = getattr(importlib.import_module(module), name)
         print(f"{kind}:")
+        width = max(14, *map(len, registry.names()))
         for entry_name in registry.names():
             entry = registry.entry(entry_name)
             source = f" [{entry.source}]" if entry.source else ""
-            print(f"  {entry_name:14} {entry.summary}{source}")
+            needs = f" (needs the extra [{entry.extra}])" if entry.extra else ""
+            print(f"  {entry_name:{width}} {entry.summary}{needs}{source}")

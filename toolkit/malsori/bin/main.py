@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "malsori.bin.score",
     "pack": "malsori.bin.pack",
     "export": "malsori.bin.export",
+    "import-espnet": "malsori.bin.import_espnet",
     "synthesize": "malsori.bin.synthesize",
     "inspect": "malsori.bin.inspect",
     "new-recipe": "malsori.bin.new_recipe",
@@ -91,7 +92,7 @@ def _overview() -> str:
         "",
     ]
     for name, module in COMMANDS.items():
-        lines.append(f"  {name:12} {importlib.import_module(module).SUMMARY}")
+        lines.append(f"  {name:13} {importlib.import_module(module).SUMMARY}")
     lines += ["", "'malsori <command> --help' shows a command's options and an example;"]
     lines += ["--debug before or after a command shows where an error comes from."]
     return "\n".join(lines)

@@ -18,6 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     text = parser.add_mutually_exclusive_group(required=True)
     text.add_argument("--text", help="what to say; '-' reads it from standard input")
     text.add_argument("--text-file", type=Path, help="UTF-8 file with what to say")
+    text.add_argument("--tokens", help="tokens to say instead, with spaces between")
     parser.add_argument("--out", type=Path, required=True, help="wav file to write")
     parser.add_argument("--speed", type=float, default=1.0, help="2 is twice as fast (0.25 to 4)")
     parser.add_argument("--pitch", type=float, default=0.0, help="semitones up or down (-24 to 24)")
@@ -26,6 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", help="of a voice with several")
     parser.add_argument(
         "--style-wav", type=Path, help="recording to take the style from (voices with style tokens)"
+    )
+    parser.add_argument(
+        "--speaker-embedding",
+        type=Path,
+        metavar="FILE.npy",
+        help="vector of the speaker (voices that were trained with x-vectors)",
     )
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between sentences (0.2)")
     parser.add_argument("--seed", type=int, default=1, help="for voices that draw random numbers")
@@ -56,16 +63,19 @@ def run(args: argparse.Namespace) -> None:
 
     torch.manual_seed(args.seed)
     voice = Synthesizer.from_pretrained(args.model, args.device, args.checkpoint)
-    spoken = voice(
-        text,
-        speed=args.speed,
-        pitch=args.pitch,
-        energy=args.energy,
-        speaker=args.speaker,
-        language=args.language,
-        pause=args.pause,
-        style_wav=args.style_wav,
-    )
+    how = {
+        "speed": args.speed,
+        "pitch": args.pitch,
+        "energy": args.energy,
+        "speaker": args.speaker,
+        "language": args.language,
+        "style_wav": args.style_wav,
+        "embedding": args.speaker_embedding,
+    }
+    if args.tokens is not None:
+        spoken = voice.speak_tokens(args.tokens.split(), **how)
+    else:
+        spoken = voice(text, pause=args.pause, **how)
     audio.write(args.out, spoken.audio, spoken.sample_rate)
     if args.timestamps is not None:
         write_json(args.timestamps, spoken.timestamps())

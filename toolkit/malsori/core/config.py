@@ -50,6 +50,18 @@ def choice(registry: Registry, default: str) -> Any:
     )
 
 
+def preset(default: str, table: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Return a dataclass field whose value, a name, stands for settings elsewhere in the config.
+
+    ``load`` puts them below what file and overrides say.
+
+    Args:
+        default: Name of the field's value if nothing is said.
+        table: Settings by name, as a tree from the root; a name without an entry sets nothing.
+    """
+    return dataclasses.field(default=default, metadata={"presets": table})
+
+
 def build(registry: Registry, chosen: Choice, **context: Any) -> Any:
     """Build the chosen component: ``entry.build(config, **context)``."""
     return registry.entry(chosen.name).build(chosen.config, **context)
@@ -69,7 +81,7 @@ def load(cls: type[T], path: str | Path | None = None, overrides: Sequence[str] 
     tree = read_tree(path, cls) if path is not None else {}
     for override in overrides:
         tree = merge(tree, _parse_override(override), cls)
-    return from_dict(cls, tree)
+    return from_dict(cls, _with_presets(cls, tree))
 
 
 def read_tree(path: str | Path, cls: type | None = None) -> dict[str, Any]:
@@ -266,6 +278,15 @@ def _parse_override(text: str) -> dict[str, Any]:
     for name in reversed(names):
         tree = {name: tree}
     return dict(tree)
+
+
+def _with_presets(cls: type, tree: dict[str, Any]) -> dict[str, Any]:
+    """Return ``tree`` with the settings below it that its presets stand for."""
+    for field in dataclasses.fields(cls):
+        named = tree.get(field.name, field.default)
+        if "presets" in field.metadata and isinstance(named, str):
+            tree = merge(field.metadata["presets"].get(named, {}), tree, cls)
+    return tree
 
 
 def _component(

@@ -33,6 +33,12 @@ EXTRAS = {
             modules=("gruut_lang_en", "pycrfsuite"),
             install="pip install 'malsori[en]'",
         ),
+        Extra(
+            name="espnet",
+            purpose="models espnet.jets, espnet.vits, espnet.joint_text2wav",
+            modules=("espnet2",),
+            install="tools/installers/install_espnet.sh, then .espnet/bin/python -m malsori",
+        ),
     )
 }
 

@@ -23,6 +23,8 @@ class Entry:
     """One line for listings."""
     source: str = ""
     """Paper or origin."""
+    extra: str = ""
+    """Extra that brings its code; a pack, which speaks wherever malsori is, may not name it."""
 
 
 class Registry:

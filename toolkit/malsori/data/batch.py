@@ -1,6 +1,6 @@
 """One batch of padded utterances.
 
-Axes: B utterances, N tokens, T frames, S samples.
+Axes: B utterances, N tokens, T frames, S samples, E numbers of a speaker vector.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ class Utterance:
     """(S,), full scale 1."""
     log_f0: NDArray[np.float32]
     """Natural logarithm of continuous F0 in Hz, (T,) with T = S // hop + 1."""
+    voiced: NDArray[np.float32] | None = None
+    """1 where F0 was found, else 0, (T,); None if that was not kept."""
     speaker: int
     language: int
+    embedding: NDArray[np.float32] | None = None
+    """External speaker vector (x-vector), (E,); None for a model that takes none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +50,14 @@ class Batch:
     """(B,)."""
     log_f0: Tensor
     """(B, T); padded with each utterance's last value."""
+    voiced: Tensor | None = None
+    """(B, T), 0 at padding; None if an utterance has none."""
     speaker: Tensor
     """(B,)."""
     language: Tensor
     """(B,)."""
+    embedding: Tensor | None = None
+    """External speaker vectors, (B, E); None for a model that takes none."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``, copied without waiting where the memory is pinned."""
@@ -72,6 +80,8 @@ class Batch:
 
 def collate(utterances: Sequence[Utterance]) -> Batch:
     """Return the utterances padded to the longest."""
+    voiced = [u.voiced for u in utterances if u.voiced is not None]
+    vectors = [u.embedding for u in utterances if u.embedding is not None]
     return Batch(
         ids=tuple(utterance.id for utterance in utterances),
         tokens=_pad([u.tokens for u in utterances]),
@@ -79,8 +89,10 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
         wav=_pad([u.wav for u in utterances]),
         wav_lengths=torch.tensor([len(u.wav) for u in utterances]),
         log_f0=_pad([u.log_f0 for u in utterances], edge=True),
+        voiced=_pad(voiced) if len(voiced) == len(utterances) else None,
         speaker=torch.tensor([u.speaker for u in utterances]),
         language=torch.tensor([u.language for u in utterances]),
+        embedding=torch.from_numpy(np.stack(vectors)) if vectors else None,
     )
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from malsori.core.errors import MalsoriError
 from malsori.core.log import progress
+from malsori.data.vectors import VectorError, read_vector
 from malsori.dsp.audio import AudioError, read
 
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
-OPTIONAL = ("segments", "utt2lang")
+OPTIONAL = ("segments", "utt2lang", "xvector.scp", "spk2xvector.scp")
 TOLERANCE_SECONDS = 0.02
 AGAIN = "run stage 1 again"
+EXTRACT = "extract it again"
 SORT = "sort the file with LC_ALL=C sort"
 BOM = b"\xef\xbb\xbf"
 
@@ -76,6 +78,7 @@ def check(path: Path, *, allow_pipes: bool = False, jobs: int = 1) -> list[Probl
             )
     _check_keys(files)
     _check_speakers(files)
+    _check_vectors(files)
     _check_audio(files, allow_pipes, jobs)
     for rows in files.values():
         problems += rows.problems
@@ -138,7 +141,7 @@ def _check_keys(files: dict[str, Rows]) -> None:
     if "text" not in files:
         return
     text = files["text"]
-    per_utterance = ["utt2spk", "utt2dur", "utt2lang"]
+    per_utterance = ["utt2spk", "utt2dur", "utt2lang", "xvector.scp"]
     per_utterance.append("segments" if "segments" in files else "wav.scp")
     for name in per_utterance:
         if name not in files:
@@ -169,6 +172,30 @@ def _check_speakers(files: dict[str, Rows]) -> None:
             utt2spk.add(line, f"{key!r} is not in spk2utt", fix)
         elif listed[key] != speaker:
             utt2spk.add(line, f"{key!r} is by {speaker!r}, by {listed[key]!r} in spk2utt", fix)
+
+
+def _check_vectors(files: dict[str, Rows]) -> None:
+    """Read all speaker vectors; each file's must be as long as its first one."""
+    for name in ("xvector.scp", "spk2xvector.scp"):
+        first: tuple[str, int] | None = None
+        rows = files.get(name, Rows(Path(name)))
+        for key, (line, place) in rows.values.items():
+            if not place:  # told already
+                continue
+            try:
+                size = len(read_vector(place))
+            except VectorError as error:
+                rows.add(line, str(error), EXTRACT)
+                continue
+            first = first or (key, size)
+            if size != first[1]:
+                problem = f"a vector of {size} numbers, that of {first[0]!r} has {first[1]}"
+                rows.add(line, problem, "extract all with one model")
+    if "spk2xvector.scp" in files and "spk2utt" in files:
+        vectors, speakers = files["spk2xvector.scp"], files["spk2utt"]
+        for speaker in speakers.values.keys() - vectors.values.keys():
+            line = speakers.values[speaker][0]
+            speakers.add(line, f"{speaker!r} is not in spk2xvector.scp", "add it there")
 
 
 def _check_audio(files: dict[str, Rows], allow_pipes: bool, jobs: int) -> None:

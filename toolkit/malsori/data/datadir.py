@@ -1,7 +1,8 @@
 """A data dir: which utterances there are, what is said in them, by whom, and where the audio is.
 
 The files are Kaldi's: ``text``, ``wav.scp``, ``utt2spk``, ``spk2utt``, ``utt2dur``, and where
-they are wanted ``segments`` and ``utt2lang``. Paths in ``wav.scp`` are absolute, or relative to
+they are wanted ``segments``, ``utt2lang``, and speaker vectors: ``xvector.scp`` (one for each
+utterance) or ``spk2xvector.scp`` (one for each speaker). Paths in them are absolute, or relative to
 the folder in which the command runs.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from malsori.core.errors import MalsoriError
 from malsori.data.table import Table
+from malsori.data.vectors import VectorError, read_vector
 from malsori.dsp import audio
 
 if TYPE_CHECKING:
@@ -61,11 +63,14 @@ class DataDir:
         self._recording = Table(self.path / "wav.scp")
         self._segment = self._optional("segments")
         self._language = self._optional("utt2lang")
+        self._vector = self._optional("xvector.scp")
+        self._speaker_vector = self._optional("spk2xvector.scp")
         self._speakers = Table(self.path / "spk2utt")
         tables = [self._speaker, self._duration, self._segment or self._recording]
-        for table in [*tables, *filter(None, [self._language])]:
+        for table in [*tables, *filter(None, [self._language, self._vector])]:
             self._compare(table)
         self._seconds: NDArray[np.float64] | None = None
+        self._embedding_size: int | None = None
 
     def __len__(self) -> int:
         return len(self._text)
@@ -95,6 +100,63 @@ class DataDir:
     def language(self, i: int) -> str | None:
         """Return the language of utterance ``i``, None where the data dir has no ``utt2lang``."""
         return None if self._language is None else self._value(self._language, i)
+
+    @property
+    def has_embeddings(self) -> bool:
+        """Whether the data dir names speaker vectors."""
+        return self._vector is not None or self._speaker_vector is not None
+
+    @property
+    def embedding_size(self) -> int:
+        """Numbers of a speaker vector, as the first one has; 0 where the data dir has none."""
+        if self._embedding_size is None:
+            table = self._vector or self._speaker_vector
+            self._embedding_size = 0 if table is None else len(self._read_vector(table, 0))
+        return self._embedding_size
+
+    def embedding(self, i: int) -> NDArray[np.float32] | None:
+        """Return the speaker vector of utterance ``i``, (E,); None where the data dir has none.
+
+        Raises:
+            MalsoriError: It is missing, cannot be read or has another size than the first one.
+        """
+        table, row = self._vector, i
+        if table is not None:
+            self._value(table, i)  # looks at the key
+        else:
+            table = self._speaker_vector
+            if table is None:
+                return None
+            speaker = self.speaker(i)
+            found = table.find(speaker)
+            if found is None:
+                raise MalsoriError(
+                    f"{table.path}: no vector of {speaker!r}, who speaks {self.key(i)!r}"
+                )
+            row = found
+        vector = self._read_vector(table, row)
+        if len(vector) != self.embedding_size:
+            raise MalsoriError(
+                f"{table.path}:{row + 1}: {len(vector)} numbers, the first vector has "
+                f"{self.embedding_size}"
+            )
+        return vector
+
+    def check_embeddings(self, size: int) -> None:
+        """Refuse to give speaker vectors to a model that takes others than these.
+
+        Args:
+            size: Numbers that the model takes.
+
+        Raises:
+            MalsoriError: The data dir has no vectors, or of another size.
+        """
+        taken = f"the model takes {size} numbers (model.speaker_embedding.size)"
+        table = self._vector or self._speaker_vector
+        if table is None:
+            raise MalsoriError(f"{self.path}: no xvector.scp and no spk2xvector.scp, but {taken}")
+        if self.embedding_size != size:
+            raise MalsoriError(f"{table.path}: vectors of {self.embedding_size}, but {taken}")
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -162,6 +224,12 @@ class DataDir:
     def languages(self) -> list[str]:
         """Return all languages, sorted; none where the data dir has no ``utt2lang``."""
         return [] if self._language is None else sorted({v for _, v in self._language.items()})
+
+    def _read_vector(self, table: Table, row: int) -> NDArray[np.float32]:
+        try:
+            return read_vector(table.value(row))
+        except VectorError as error:
+            raise MalsoriError(f"{table.path}:{row + 1}: {error}") from error
 
     def _optional(self, name: str) -> Table | None:
         path = self.path / name

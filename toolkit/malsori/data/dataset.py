@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from malsori.core.config import Seconds
 from malsori.core.errors import ConfigError, MalsoriError
+from malsori.core.log import get_logger
 from malsori.data.audio_cache import AudioCache
 from malsori.data.batch import Utterance
 from malsori.data.datadir import DataDir
@@ -20,6 +21,8 @@ from malsori.data.table import Table
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.f0 import log_f0
 from malsori.text.tokens import TokenList
+
+log = get_logger(__name__)
 
 F0_TOLERANCE = 2
 """Frames by which audio and its F0 may differ: rounding of bounds while resampling."""
@@ -74,9 +77,11 @@ class SpeechDataset:
         tokens: Token list of the model.
         names: Speakers and languages of the model.
         unvoiced_log_f0: Stands in for the contour of an utterance without a voiced frame.
+        embedding_size: Numbers of the speaker vectors that the model takes; 0 reads none.
 
     Raises:
-        MalsoriError: A stage has not been run, or for other data.
+        MalsoriError: A stage has not been run, or for other data, or the speaker vectors are
+            missing or of another size.
     """
 
     def __init__(
@@ -87,12 +92,20 @@ class SpeechDataset:
         tokens: TokenList,
         names: Names,
         unvoiced_log_f0: float,
+        embedding_size: int = 0,
     ) -> None:
         name = Path(folder).name
         self.audio = audio
         self.token_list = tokens
         self.unvoiced_log_f0 = unvoiced_log_f0
         self.data = DataDir(folder)
+        self.embedding_size = embedding_size
+        if embedding_size:
+            self.data.check_embeddings(embedding_size)
+        elif self.data.has_embeddings:
+            log.info(
+                "%s: its speaker vectors are not used: model.speaker_embedding.size is 0", folder
+            )
         self.tokens = _stage_table(Path(config.tokens) / f"{name}.tokens", 2, "tokens")
         self.f0 = _stage_table(Path(config.stats) / f"{name}.f0.scp", 3, "stats")
         self._rows = _matching_rows(self.f0, self.data)
@@ -135,8 +148,10 @@ class SpeechDataset:
             tokens=np.array(self.token_list.encode(self.token_text(i).split()), dtype=np.int64),
             wav=wav,
             log_f0=_fit(contour, frames),
+            voiced=_fit((f0 > 0).astype(np.float32), frames),
             speaker=_index(self._speakers, speaker, f"{self.data.path}: {key}: speaker"),
             language=_index(self._languages, language, f"{self.data.path}: {key}: language"),
+            embedding=self.data.embedding(row) if self.embedding_size else None,
         )
 
     def key(self, i: int) -> str:

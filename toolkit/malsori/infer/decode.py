@@ -27,7 +27,7 @@ from malsori.infer.synthesizer import (
     token_ids,
 )
 from malsori.infer.voice import Voice
-from malsori.models.voice import Conditions
+from malsori.models.voice import AligningModel, Conditions
 from malsori.modules.features import FeatureExtractor, Features
 from malsori.text.frontend import TextError, Word
 
@@ -55,7 +55,8 @@ def decode(
 
     Makes ``wav/``, ``durations``, ``tokens``, ``timestamps.json``, ``rtf.json`` and, for texts that
     cannot be read, ``rejected.tsv``. Texts of similar length are spoken together. A voice with
-    style tokens speaks in its neutral style, or with ``forced`` in that of each recording.
+    style tokens speaks in its neutral style, or with ``forced`` in that of each recording; one that
+    takes speaker vectors is given those of the data dir.
 
     Args:
         voice: Who speaks.
@@ -67,6 +68,8 @@ def decode(
     Raises:
         MalsoriError: No text can be read, or a file cannot be written.
     """
+    if voice.embedding_size:
+        data.check_embeddings(voice.embedding_size)
     synthesizer = Synthesizer(voice)
     lines, rejected = _read(voice, data)
     counts = [len(line.tokens) for line in lines]
@@ -145,10 +148,16 @@ def _speak(
     conditions = Conditions(
         speaker=torch.tensor(speakers, device=device),
         language=torch.tensor(languages, device=device),
+        embedding=_embeddings(voice, data, batch),
     )
     prosody = None
     with torch.inference_mode():
         if forced:
+            if not isinstance(voice.model, AligningModel):
+                raise MalsoriError(
+                    f"{voice.origin}: this model does not align recordings; speak without "
+                    "--teacher-forcing"
+                )
             mel, mel_lengths, pitch, energy = _features(voice, data, batch)
             conditions = conditions.with_own_style(mel, mel_lengths)
             prosody, _ = voice.model.analyse(
@@ -162,6 +171,14 @@ def _index(voice: Voice, kind: str, name: str | None) -> int:
     """Return the index of a name, or 0 where the voice has only one, whatever it is called."""
     names = voice.speakers if kind == "speaker" else voice.languages
     return voice.index(kind, name) if len(names) > 1 else 0
+
+
+def _embeddings(voice: Voice, data: DataDir, batch: list[Line]) -> torch.Tensor | None:
+    """Return the speaker vectors of the data dir, (B, E); None if the voice does without."""
+    if not voice.embedding_size:
+        return None
+    vectors = [torch.from_numpy(data.embedding(line.row)) for line in batch]
+    return torch.stack(vectors).to(voice.device)
 
 
 def _features(voice: Voice, data: DataDir, batch: list[Line]) -> Features:

@@ -1,66 +1,41 @@
-"""Packed voices: one zip that speaks, and that is safe to open from a stranger.
+"""Packed voices: written from run folders or from parts, opened to speak.
 
-Opening never executes anything from a pack: weights are safetensors, names come from the closed
-registries, only known members are read, their sizes are capped and their hashes verified.
+How one is read: packs/format.py.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import struct
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
-from torch import Tensor
 
 from malsori.core.config import read_tree, to_dict
 from malsori.core.errors import MalsoriError
 from malsori.core.files import atomic_write, read_json
 from malsori.core.log import get_logger
 from malsori.core.version import VERSION
-from malsori.dsp.statistics import Statistics
-from malsori.infer.voice import (
-    Voice,
-    assemble,
-    averaged_player,
-    checkpoint_names,
-    load_run,
-    name_list,
-    value_of,
-)
+from malsori.infer.voice import Voice, assemble, load_run, refuse_foreign_model
+from malsori.packs.ancestry import RECORD, ancestry
+from malsori.packs.format import FORMAT_VERSION, TEXT_FILES, TRAINING, VoiceFiles, read_pack
+from malsori.packs.run_folder import checkpoint_names, training_weights
+from malsori.packs.settings import value_of
+from malsori.text.frontend import TextError
 
 log = get_logger(__name__)
 
-FORMAT_VERSION = 1
-MEGABYTE = 1 << 20
-LARGEST = {
-    "meta.yaml": 1 * MEGABYTE,
-    "config.yaml": 1 * MEGABYTE,
-    "tokens.txt": 8 * MEGABYTE,
-    "stats.json": 1 * MEGABYTE,
-    "bpe.model": 64 * MEGABYTE,
-    "lexicon.tsv": 256 * MEGABYTE,
-    "model.safetensors": 4096 * MEGABYTE,
-    "training.safetensors": 8192 * MEGABYTE,
-}
-"""The members of a pack and how large each may be."""
-DEEPEST = 32
-"""Mappings and lists within each other in a pack's YAML files."""
-UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
-    *(NotImplementedError, RuntimeError, ValueError),  # zipfile's for what it does not support
-)
-REQUIRED = ("meta.yaml", "config.yaml", "tokens.txt", "stats.json", "model.safetensors")
 SENTENCES = {"ko": "안녕하세요. 만나서 반갑습니다.", "en": "Hello. Nice to meet you."}
 """What a fresh pack is made to say, by the language of its front end."""
+SPOKEN_TOKENS = 16
+"""What it is made to say where it cannot read that: so many tokens of its list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +67,17 @@ def write_pack(
     """
     from safetensors.torch import save
 
+    path = folder / "config.yaml"
+    if path.exists():  # of a folder that is no run, load_run says more
+        chosen = value_of(read_tree(path), "model", path)
+        refuse_foreign_model(value_of(chosen, "name", path), str(folder))
     voice = load_run(folder, checkpoint)
     model: Any = voice.model
     tree, names = read_tree(folder / "config.yaml"), read_json(folder / "names.json")
+    task = value_of(tree.get("task"), "name", folder / "config.yaml")
     config = {
         "audio": to_dict(voice.audio),
-        "task": {"name": value_of(tree.get("task"), "name", folder / "config.yaml")},
+        "task": tree["task"] if with_training else {"name": task},
         "model": tree["model"],
         "tokenizer": to_dict(voice.tokenizer.config),
         **names,
@@ -107,13 +87,59 @@ def write_pack(
         "stats.json": (folder / "stats.json").read_bytes(),
         "model.safetensors": save({n: t.contiguous() for n, t in model.state_dict().items()}),
     }
-    for name in ("tokens.txt", "bpe.model", "lexicon.tsv"):
+    for name in TEXT_FILES:
         if (folder / name).exists():
             members[name] = (folder / name).read_bytes()
     if with_training:
-        members["training.safetensors"] = save(_training_weights(folder, checkpoint))
+        members[TRAINING] = save(training_weights(folder, checkpoint))
     meta = _meta(voice, tree, folder, checkpoint, licences or Licences(), members)
-    text = yaml.safe_dump(meta, sort_keys=False, allow_unicode=True)
+    _write(out, meta, members)
+
+
+def write_voice(read: VoiceFiles, out: Path, licences: Licences | None = None) -> None:
+    """Pack a voice that comes in parts, such as an imported one.
+
+    Args:
+        read: The parts; the weight norm may still be there.
+        out: Zip to write.
+        licences: Of weights and data.
+
+    Raises:
+        MalsoriError: The parts do not make a voice, or the file cannot be written.
+    """
+    from safetensors.torch import save
+
+    voice = _assembled(read)
+    model: Any = voice.model
+    statistics = json.dumps(dataclasses.asdict(read.statistics), ensure_ascii=False, indent=2)
+    members = {
+        "config.yaml": yaml.safe_dump(
+            read.description, sort_keys=False, allow_unicode=True
+        ).encode(),
+        "stats.json": f"{statistics}\n".encode(),
+        "model.safetensors": save({n: t.contiguous() for n, t in model.state_dict().items()}),
+        **read.files,
+    }
+    if read.training:
+        members[TRAINING] = save({n: t.contiguous() for n, t in read.training.items()})
+    rights = licences or Licences()
+    meta = {
+        "format_version": FORMAT_VERSION,
+        "malsori": VERSION,
+        "task": read.description["task"]["name"],
+        "model": read.description["model"]["name"],
+        "language": voice.tokenizer.frontend.language,
+        "sample_rate": voice.audio.sample_rate,
+        "speakers": list(voice.speakers),
+        "licences": {"code": "Apache-2.0", "data": rights.data, "weights": rights.weights},
+        "training": dict(read.meta),
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+    }
+    _write(out, meta, members)
+
+
+def _write(out: Path, meta: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
+    text = yaml.safe_dump(dict(meta), sort_keys=False, allow_unicode=True)
     with atomic_write(out, "wb") as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in {"meta.yaml": text.encode(), **members}.items():
             packed = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
@@ -128,122 +154,35 @@ def load_pack(path: Path, device: str = "cpu") -> Voice:
     Raises:
         MalsoriError: It is no pack, damaged, or holds what a pack may not hold.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
+    return _assembled(read_pack(path), device)
 
-    members = read_members(path, skip=("training.safetensors",))
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    _checked_meta(path, members["meta.yaml"], hashes)
-    description = _mapping(path, "config.yaml", members["config.yaml"])
-    for key in ("audio", "model", "tokenizer"):
-        _refuse_foreign_code(path, value_of(description, key, path / "config.yaml"))
-    for key in ("speakers", "languages"):
-        name_list(description, key, path / "config.yaml")
-    try:
-        weights = load(members["model.safetensors"])
-    except SafetensorError as error:
-        raise MalsoriError(f"{path}: model.safetensors is damaged: {error}") from error
-    try:
-        statistics = Statistics.from_json(json.loads(members["stats.json"]), f"{path}: stats.json")
-    except (ValueError, RecursionError) as error:
-        raise MalsoriError(f"{path}: stats.json is not JSON: {error}") from error
+
+def _assembled(read: VoiceFiles, device: str = "cpu") -> Voice:
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("tokens.txt", "bpe.model", "lexicon.tsv"):
-            if name in members:
-                (Path(folder) / name).write_bytes(members[name])
+        for name, content in read.files.items():
+            (Path(folder) / name).write_bytes(content)
         return assemble(
-            description, weights, statistics, Path(folder), str(path), device, trusted=False
+            read.description,
+            read.weights,
+            read.statistics,
+            Path(folder),
+            read.origin,
+            device,
+            trusted=False,
         )
 
 
-def read_meta(path: Path) -> dict[str, Any]:
-    """Return a pack's ``meta.yaml``, with the hashes of all members verified, none kept in memory.
-
-    Raises:
-        MalsoriError: It is no pack, or damaged.
-    """
-    with _opened(path) as (archive, infos):
-        hashes = {}
-        for name, info in infos.items():
-            total = hashlib.sha256()
-            for chunk in _chunks(path, archive, info):
-                total.update(chunk)
-            hashes[name] = total.hexdigest()
-        content = b"".join(_chunks(path, archive, infos["meta.yaml"]))
-    return _checked_meta(path, content, hashes)
-
-
-def read_sizes(path: Path) -> dict[str, int]:
-    """Return the size of every member in bytes, unpacked."""
-    with _opened(path) as (_, infos):
-        return {name: info.file_size for name, info in infos.items()}
-
-
-def read_tokens(path: Path) -> list[str]:
-    """Return the symbols that a pack's voice reads."""
-    with _opened(path) as (archive, infos):
-        content = b"".join(_chunks(path, archive, infos["tokens.txt"]))
-    return content.decode("utf-8", "replace").split()
-
-
-def read_members(path: Path, skip: tuple[str, ...] = ()) -> dict[str, bytes]:
-    """Return the content of a pack's members but ``skip``, refusing whatever a pack may not hold.
-
-    Raises:
-        MalsoriError: Not a zip, cut off, an unknown, absolute or climbing name, a link, a member
-            given twice, too large, or missing.
-    """
-    with _opened(path) as (archive, infos):
-        return {
-            name: b"".join(_chunks(path, archive, info))
-            for name, info in infos.items()
-            if name not in skip
-        }
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
-    """Open a pack and check its table of contents; nothing is unpacked yet."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            infos: dict[str, zipfile.ZipInfo] = {}
-            for info in archive.infolist():
-                _check_member(path, info, infos)
-                infos[info.filename] = info
-            missing = [name for name in REQUIRED if name not in infos]
-            if missing:
-                raise MalsoriError(f"{path}: not a malsori pack: {missing[0]} is missing")
-            yield archive, infos
-    except FileNotFoundError:
-        raise MalsoriError(f"{path}: no such file") from None
-    except UNREADABLE as error:
-        raise MalsoriError(f"{path}: not a readable pack: {error}") from error
-
-
-def _checked_meta(path: Path, content: bytes, members: Mapping[str, str]) -> dict[str, Any]:
-    """Return the meta data in ``content`` after checking its version and the members' hashes."""
-    meta = _mapping(path, "meta.yaml", content)
-    version = meta.get("format_version")
-    if version != FORMAT_VERSION:
-        raise MalsoriError(
-            f"{path}: format version {version!r}, this malsori reads {FORMAT_VERSION}: update it"
-        )
-    hashes = meta.get("sha256")
-    if not isinstance(hashes, dict):
-        raise MalsoriError(f"{path}: meta.yaml has no hashes; the pack is damaged")
-    for name, found in members.items():
-        if name != "meta.yaml" and hashes.get(name) != found:
-            raise MalsoriError(
-                f"{path}: {name} does not have the hash that meta.yaml gives; damaged"
-            )
-    for name in hashes:
-        if name not in members and name != "training.safetensors":
-            raise MalsoriError(f"{path}: {name} is missing, which meta.yaml lists; damaged")
-    return meta
-
-
-def speak_from_pack(path: Path, sentence: str | None, out: Path) -> str:
+def speak_from_pack(
+    path: Path, sentence: str | None, out: Path, tokens_will_do: bool = False
+) -> str:
     """Open a pack in an empty folder, speak one sentence with it into ``out``, return the sentence.
+
+    Args:
+        path: The pack.
+        sentence: What to say; one of ``SENTENCES`` by default.
+        out: Wav file to write.
+        tokens_will_do: Where no sentence is given and the voice cannot read ours, speak the first
+            tokens of its list instead.
 
     Raises:
         MalsoriError: The pack does not speak.
@@ -252,8 +191,19 @@ def speak_from_pack(path: Path, sentence: str | None, out: Path) -> str:
     from malsori.infer.synthesizer import Synthesizer
 
     voice = load_pack(path)
+    speaker = Synthesizer(voice)
+    embedding = np.ones(voice.embedding_size) if voice.embedding_size else None
     text = sentence or SENTENCES.get(voice.tokenizer.frontend.language, SENTENCES["en"])
-    spoken = Synthesizer(voice)(text)
+    try:
+        spoken = speaker(text, embedding=embedding)
+    except TextError as error:
+        if sentence is not None or not tokens_will_do:
+            raise
+        if voice.tokenizer.config.missing is None:
+            log.warning("%s: cannot read %r: %s", path, text, error)
+        tokens = [s for s in voice.tokens.symbols if not (s[0] == "<" and s[-1] == ">")]
+        text = " ".join(tokens[:SPOKEN_TOKENS])
+        spoken = speaker.speak_tokens(tokens[:SPOKEN_TOKENS], embedding=embedding)
     if not spoken.seconds or not abs(spoken.audio).max() > 0:
         raise MalsoriError(f"{path}: the packed voice is silent")
     audio.write(out, spoken.audio, spoken.sample_rate)
@@ -292,6 +242,7 @@ def _meta(
     paths = [folder / "checkpoints" / name / "state.json" for name in names]
     states = [(read_json(path), path) for path in paths]
     record = read_json(folder / "run.json")
+    bases = ancestry(record.get(RECORD))
     return {
         "format_version": FORMAT_VERSION,
         "malsori": VERSION,
@@ -313,77 +264,7 @@ def _meta(
             "commit": record.get("commit"),
             "packages": record.get("packages"),
             "data": record.get("hashes"),
+            **({"fine_tuned_from": bases} if bases else {}),
         },
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
-
-
-def _training_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
-    from safetensors.torch import load_file
-
-    name = checkpoint_names(folder, checkpoint)[0]  # of an average the best one's
-    checkpoint_folder = folder / "checkpoints" / name
-    players = load_file(checkpoint_folder / "players.safetensors")
-    speaking = averaged_player(checkpoint_folder)
-    return {n: t for n, t in players.items() if not n.startswith(speaking)}
-
-
-def _check_member(path: Path, info: zipfile.ZipInfo, found: Container[str]) -> None:
-    name = info.filename
-    if name not in LARGEST:
-        raise MalsoriError(f"{path}: holds {name!r}, which is no part of a pack; refused")
-    if name in found:
-        raise MalsoriError(f"{path}: holds {name!r} twice; refused")
-    kind = info.external_attr >> 16
-    if kind & 0o170000 not in (0, 0o100000):
-        raise MalsoriError(f"{path}: {name!r} is a link or no plain file; refused")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise MalsoriError(f"{path}: {name!r} is compressed in a way that no pack is; refused")
-    if info.file_size > LARGEST[name]:
-        raise MalsoriError(
-            f"{path}: {name} would be {info.file_size / MEGABYTE:.0f} MB, more than "
-            f"{LARGEST[name] // MEGABYTE} MB; refused"
-        )
-
-
-def _chunks(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield a member's content piece by piece, never more of it than its header says."""
-    left = info.file_size
-    with archive.open(info) as member:
-        while chunk := member.read(min(left + 1, MEGABYTE)):
-            left -= len(chunk)
-            if left < 0:
-                break
-            yield chunk
-    if left:
-        raise MalsoriError(f"{path}: {info.filename} is not as long as it claims; refused")
-
-
-def _mapping(path: Path, name: str, content: bytes) -> dict[str, Any]:
-    try:
-        depth = 0
-        for event in yaml.parse(content, yaml.SafeLoader):  # stops before anything is built
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST or isinstance(event, yaml.AliasEvent):
-                raise MalsoriError(f"{path}: {name} has aliases or is nested too deep; refused")
-        tree = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise MalsoriError(f"{path}: {name} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise MalsoriError(f"{path}: {name} is not a mapping; the pack is damaged")
-    return tree
-
-
-def _refuse_foreign_code(path: Path, tree: Any) -> None:
-    """Refuse values of the form ``package.module:ENTRY``: a pack chooses from our tables only.
-
-    Registries take a component as ``name: x`` or as ``x`` alone: no string may have a colon.
-    """
-    if isinstance(tree, str) and ":" in tree:
-        raise MalsoriError(f"{path}: names code outside of malsori ({tree!r}); refused")
-    if isinstance(tree, dict):
-        tree = list(tree.values())
-    if isinstance(tree, list):
-        for value in tree:
-            _refuse_foreign_code(path, value)

@@ -139,6 +139,7 @@ class Synthesizer:
         language: str | None = None,
         pause: float = 0.2,
         style_wav: str | Path | ArrayLike | None = None,
+        embedding: str | Path | ArrayLike | None = None,
     ) -> Spoken:
         """Return the spoken text; several sentences are spoken one by one and joined.
 
@@ -152,6 +153,8 @@ class Synthesizer:
             pause: Seconds of silence between sentences.
             style_wav: Recording whose style is taken, for a voice with style tokens: a file, or
                 samples (S,) at the voice's sample rate. Neutral by default.
+            embedding: External speaker vector (x-vector) of a voice that was trained with them: a
+                file ``.npy``, or numbers (E,).
 
         Raises:
             TextError: The text has no word, a word without a reading, or a sentence of more than
@@ -173,8 +176,21 @@ class Synthesizer:
             speaker=speaker,
             language=language,
             style_wav=style_wav,
+            embedding=embedding,
         )
         return _join(spoken, pause)
+
+    def speak_tokens(self, tokens: Sequence[str], **how: Any) -> Spoken:
+        """Return speech for tokens of the voice's list, whatever its front end.
+
+        Args:
+            tokens: At least one.
+            how: As in ``speak``.
+
+        Raises:
+            TextError: There is none, too many, or one that the voice does not know.
+        """
+        return self.speak([[Word(token, (token,)) for token in tokens]], **how)[0]
 
     def speak(
         self,
@@ -186,6 +202,7 @@ class Synthesizer:
         speaker: str | None = None,
         language: str | None = None,
         style_wav: str | Path | ArrayLike | None = None,
+        embedding: str | Path | ArrayLike | None = None,
     ) -> list[Spoken]:
         """Return speech for texts that are words already, spoken in batches of like lengths.
 
@@ -195,7 +212,7 @@ class Synthesizer:
         rows = [token_ids(voice, words) for words in texts]
         controls = self.controls(speed, pitch, energy)
         indices = voice.index("speaker", speaker), voice.index("language", language)
-        style = self.style(style_wav)
+        style = replace(self.style(style_wav), embedding=self.embedding(embedding))
         spoken: dict[int, Spoken] = {}
         for batch in batches([len(row) for row in rows], BATCH_TOKENS * min(speed, 1.0)):
             tokens, lengths = padded([rows[i] for i in batch], voice.device)
@@ -239,6 +256,31 @@ class Synthesizer:
         lengths = torch.tensor([len(wav)], device=voice.device)
         features = extractor(wav[None].to(voice.device), lengths, silent)
         return Conditions(style_mel=features.mel, style_mel_lengths=features.mel_lengths)
+
+    def embedding(self, vector: str | Path | ArrayLike | None) -> Tensor | None:
+        """Return an external speaker vector, (1, E); None if the voice does without.
+
+        Raises:
+            MalsoriError: The voice needs one and none is given, or the other way round, or it has
+                another size or numbers that are not finite.
+        """
+        size, origin = self.voice.embedding_size, self.voice.origin
+        if not size and vector is None:
+            return None
+        if not size or vector is None:
+            told = "was trained without; leave it out" if not size else f"needs {size} numbers"
+            raise MalsoriError(f"embedding: {origin} {told}")
+        name = "embedding"
+        if isinstance(vector, (str, Path)):
+            name = str(vector)
+            try:
+                vector = np.load(vector, allow_pickle=False)
+            except (OSError, ValueError, EOFError) as error:
+                raise MalsoriError(f"{name}: cannot be read as a NumPy array: {error}") from error
+        numbers = torch.from_numpy(np.array(vector, dtype=np.float32)).flatten()
+        if len(numbers) != size or not numbers.isfinite().all():
+            raise MalsoriError(f"{name}: needs {size} finite numbers, got {[*numbers.shape]}")
+        return numbers[None].to(self.voice.device)
 
     def controls(self, speed: float, pitch: float, energy: float) -> Controls:
         """Return the model's controls for speed, semitones and decibels.

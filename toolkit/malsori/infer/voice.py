@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from malsori.core.config import build, from_dict, read_choice, read_tree
+from malsori.core.config import build, from_dict, read_choice, to_dict
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.core.files import read_json
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
 from malsori.models import MODELS
-from malsori.models.voice import VoiceContext, VoiceModel
+from malsori.models.voice import VoiceContext, VoiceModel, speaking_part
 from malsori.modules.weight_norm import fold_weight_norm
+from malsori.packs.run_folder import read_run
 from malsori.text.tokenizer import Tokenizer, TokenizerConfig
-from malsori.text.tokens import TokenList
+from malsori.text.tokens import UNKNOWN, TokenList
 
 UNBUILDABLE = (
     *(RuntimeError, ValueError, ArithmeticError, TypeError, LookupError, MemoryError),
@@ -42,6 +42,8 @@ class Voice:
     languages: tuple[str, ...]
     origin: str
     """Where it was loaded from, for messages."""
+    embedding_size: int = 0
+    """Numbers of the external speaker vector (x-vector) that it has to be given; 0 for none."""
 
     @property
     def device(self) -> torch.device:
@@ -50,14 +52,14 @@ class Voice:
         return next(module.parameters()).device  # type: ignore[no-any-return]
 
     def index(self, kind: str, name: str | None) -> int:
-        """Return the index of a speaker or language; the first for None.
+        """Return the index of a speaker or language; the first for None that is not ``<unk>``.
 
         Raises:
             MalsoriError: The voice does not have it.
         """
         names = self.speakers if kind == "speaker" else self.languages
-        if name is None:
-            return 0
+        if name is None:  # ESPnet keeps 0 for speakers that it does not know
+            return 1 if names[0] == UNKNOWN and len(names) > 1 else 0
         if name not in names:
             raise MalsoriError(f"{self.origin}: no {kind} {name!r}; known: {', '.join(names)}")
         return names.index(name)
@@ -74,44 +76,8 @@ def load_run(folder: Path, checkpoint: str = "best", device: str = "cpu") -> Voi
     Raises:
         MalsoriError: Nothing was trained there, or a file is missing or damaged.
     """
-    if not (folder / "config.yaml").exists():
-        raise MalsoriError(f"{folder}: not a run folder (no config.yaml); run stage 4 first")
-    tree = read_tree(folder / "config.yaml")
-    names = folder / "names.json"
-    read_names = read_json(names)
-    description = {
-        "audio": value_of(tree, "audio", folder / "config.yaml"),
-        "model": value_of(tree, "model", folder / "config.yaml"),
-        "tokenizer": read_tree(folder / "tokenizer.yaml"),
-        "speakers": name_list(read_names, "speakers", names),
-        "languages": name_list(read_names, "languages", names),
-    }
-    weights = checkpoint_weights(folder, checkpoint)
-    statistics = Statistics.load(folder / "stats.json")
-    return assemble(description, weights, statistics, folder, str(folder), device)
-
-
-def value_of(tree: Any, key: str, path: Path) -> Any:
-    """Return what ``tree``, read from ``path``, holds for ``key``.
-
-    Raises:
-        MalsoriError: It is no mapping, or has no such key.
-    """
-    if not isinstance(tree, Mapping) or key not in tree:
-        raise MalsoriError(f"{path}: has no {key!r}; the file is damaged")
-    return tree[key]
-
-
-def name_list(tree: Any, key: str, path: Path) -> list[str]:
-    """Return the list of names that ``tree``, read from ``path``, holds for ``key``.
-
-    Raises:
-        MalsoriError: There is none, or it is no list of texts.
-    """
-    names = value_of(tree, key, path)
-    if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        raise MalsoriError(f"{path}: {key} is no list of names; the file is damaged")
-    return names
+    read = read_run(folder, checkpoint)
+    return assemble(read.description, read.weights, read.statistics, folder, read.origin, device)
 
 
 def assemble(
@@ -148,12 +114,15 @@ def assemble(
             tokens=len(tokens),
             speakers=len(description["speakers"]),
             languages=len(description["languages"]),
+            pitch_mean=statistics.pitch_mean,
+            pitch_std=statistics.pitch_std,
         )
         if not trusted:
+            refuse_foreign_model(choice.name, origin)
             with torch.device("meta"):  # shapes without memory
                 _check_shapes(build(MODELS, choice, context=context), weights, origin)
         model: nn.Module = build(MODELS, choice, context=context)
-    load_weights(model, weights, origin)
+    load_weights(speaking_part(model), weights, origin)
     try:
         module = model.eval().requires_grad_(False).to(torch.device(device))
     except (RuntimeError, AssertionError) as error:
@@ -170,7 +139,23 @@ def assemble(
         speakers=tuple(description["speakers"]),
         languages=tuple(description["languages"]),
         origin=origin,
+        embedding_size=to_dict(choice).get("speaker_embedding", {}).get("size", 0),
     )
+
+
+def refuse_foreign_model(name: str, origin: str) -> None:
+    """Refuse a model whose code comes with an extra: packs speak wherever malsori is.
+
+    Raises:
+        MalsoriError: The model ``name`` is such a one.
+    """
+    extra = MODELS.entry(name).extra
+    if extra:
+        raise MalsoriError(
+            f"{origin}: {name} is code of the extra [{extra}], and packs hold malsori's own models "
+            "only; 'malsori import-espnet' (in Python malsori.espnet) turns ESPnet's weights into "
+            "such a voice"
+        )
 
 
 def local_files(settings: TokenizerConfig, folder: Path) -> TokenizerConfig:
@@ -220,53 +205,3 @@ def _blaming(origin: str) -> Iterator[None]:
     except UNBUILDABLE as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
         raise MalsoriError(f"{origin}: its settings make no model: {told}") from error
-
-
-def checkpoint_names(folder: Path, checkpoint: str) -> list[str]:
-    """Return the folders that best, last, average or step-N stand for; none if there is no such."""
-    if checkpoint not in ("best", "last", "average"):
-        return [checkpoint]
-    pointer = folder / "checkpoints" / checkpoint
-    return pointer.read_text(encoding="utf-8").split() if pointer.exists() else []
-
-
-def checkpoint_weights(folder: Path, checkpoint: str) -> dict[str, Tensor]:
-    """Return the speaking player's weights in a checkpoint, or their mean over the best ones.
-
-    Raises:
-        MalsoriError: There is no such checkpoint, or it is damaged.
-    """
-    checkpoints = folder / "checkpoints"
-    chosen = checkpoint_names(folder, checkpoint)
-    if not chosen or not all((checkpoints / name).is_dir() for name in chosen):
-        there = ", ".join(sorted(path.name for path in checkpoints.glob("step-*"))) or "none"
-        raise MalsoriError(f"{checkpoints}: no checkpoint {checkpoint!r}; there: {there}")
-    found = [_speaking_weights(checkpoints / name) for name in chosen]
-    if len(found) == 1:
-        return found[0]
-    return {
-        name: torch.stack([weights[name].double() for weights in found]).mean(0).to(tensor.dtype)
-        for name, tensor in found[0].items()
-    }
-
-
-def averaged_player(path: Path) -> str:
-    """Return the prefix of the player that speaks, ``generator/``, in a checkpoint's tensors."""
-    state = read_json(path / "state.json")
-    player = state.get("averaged") if isinstance(state, dict) else None
-    return f"{player or 'generator'}/"  # older checkpoints do not say
-
-
-def _speaking_weights(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        averaged = load_file(path / "average.safetensors")
-        if averaged:
-            return averaged
-        players = load_file(path / "players.safetensors")
-    except (OSError, SafetensorError) as error:
-        raise MalsoriError(f"{path}: damaged ({error}); choose another --checkpoint") from error
-    prefix = averaged_player(path)
-    return {n[len(prefix) :]: t for n, t in players.items() if n.startswith(prefix)}

@@ -8,6 +8,8 @@ LOSSES = Registry(
         "duration": "malsori.losses.variance:DURATION",
         "pitch": "malsori.losses.variance:PITCH",
         "energy": "malsori.losses.variance:ENERGY",
+        "frame_pitch": "malsori.losses.melody:FRAME_PITCH",
+        "voicing": "malsori.losses.melody:VOICING",
         "forward_sum": "malsori.losses.alignment:FORWARD_SUM",
         "binarisation": "malsori.losses.alignment:BINARISATION",
     },

@@ -9,8 +9,8 @@ Speech", Interspeech 2022, arXiv:2203.16852. Reference implementation: ESPnet 20
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -20,7 +20,7 @@ from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
-from malsori.modules import GENERATORS
+from malsori.modules import GENERATORS, STACKS
 from malsori.modules.alignment import (
     Aligner,
     Prior,
@@ -28,16 +28,20 @@ from malsori.modules.alignment import (
     path_log_probability,
     search_durations,
 )
-from malsori.modules.conditioning import Conditioning, StyleConfig
+from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig, StyleConfig
+from malsori.modules.excitation import Melody
 from malsori.modules.lengths import random_starts, valid_positions, windows
 from malsori.modules.predictors import (
+    EmbeddingConfig,
     PredictorConfig,
     ScalarEmbedding,
     VariancePredictor,
     durations_from_log,
 )
-from malsori.modules.transformer import Transformer, TransformerConfig
 from malsori.modules.upsampling import gaussian_upsample
+
+LOWEST_HZ = 20.0
+"""Of what is sung, whatever is predicted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +50,9 @@ class JetsConfig:
 
     width: int = 256
     """Channels between the parts."""
-    encoder: TransformerConfig = TransformerConfig()
+    encoder: Choice = choice(STACKS, "transformer")
     """Stack over tokens."""
-    decoder: TransformerConfig = TransformerConfig()
+    decoder: Choice = choice(STACKS, "transformer")
     """Stack over frames."""
     duration: PredictorConfig = PredictorConfig(dropout=0.1)
     """Predictor of log(frames + 1)."""
@@ -56,8 +60,20 @@ class JetsConfig:
     """Predictor of normalised log-F0 per token."""
     energy: PredictorConfig = PredictorConfig()
     """Predictor of normalised energy per token."""
+    melody: PredictorConfig = PredictorConfig(kernel=5, dropout=0.1)
+    """Predictors of each frame's pitch and voicing, for a generator with harmonics."""
+    pitch_embedding: EmbeddingConfig = EmbeddingConfig()
+    """Pitch to a vector per token."""
+    energy_embedding: EmbeddingConfig = EmbeddingConfig()
+    """Energy to a vector per token."""
     prior: Prior = "proper"
     """Diagonal prior of the aligner: proper (rows sum to 1) or published (ESPnet's)."""
+    padding: Literal["masked", "seen"] = "masked"
+    """masked: an utterance gives the same whatever batch it is in; seen: convolutions before the
+    generator read what lies behind its end, as ESPnet's do."""
+    initialisation: Literal["proper", "espnet"] = "proper"
+    """proper: of the generator HiFi-GAN's own; espnet: Xavier's law on everything, the gains and
+    directions of weight norm too, which makes half of the gains negative."""
     generator: Choice = choice(GENERATORS, "hifigan_v1")
     """Frames to waveform."""
     segment: int = 64
@@ -65,6 +81,8 @@ class JetsConfig:
     utterance shorter than that."""
     style: StyleConfig = StyleConfig()
     """Global style tokens."""
+    speaker_embedding: SpeakerEmbeddingConfig = SpeakerEmbeddingConfig()
+    """External speaker vectors."""
 
     def __post_init__(self) -> None:
         within(self, SIZE, "width")
@@ -103,44 +121,69 @@ class JetsOutput:
     """True where a token exists, (B, N)."""
     token_lengths: Tensor
     mel_lengths: Tensor
+    melody: MelodyOutput | None
+    """For a generator with harmonics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyOutput:
+    """Predicted pitch and voicing of frames, and what they should be; all (B, T)."""
+
+    pitch: Tensor
+    """Normalised log-F0."""
+    pitch_target: Tensor
+    voicing: Tensor
+    """Logits of being voiced."""
+    voiced: Tensor
+    """1 where voiced, else 0."""
+    valid_frames: Tensor
+    """True where a frame exists."""
 
 
 class Jets(nn.Module):
     """Tokens to waveform; in training also recording to alignment."""
 
-    loss_weights: Mapping[str, float] = {
-        "duration": 1.0,
-        "pitch": 1.0,
-        "energy": 1.0,
-        "forward_sum": 2.0,
-        "binarisation": 2.0,
-    }
-
     def __init__(self, config: JetsConfig, context: VoiceContext) -> None:
         super().__init__()
         config.check(context.audio)
-        width = config.width
+        width, masked = config.width, config.padding == "masked"
         self.segment = config.segment
         self.embedding = nn.Embedding(context.tokens, width, padding_idx=0)
-        self.encoder = Transformer(config.encoder, width)
+        self.encoder = build(STACKS, config.encoder, width=width, masked=masked)
         self.conditioning = Conditioning(
             width,
             speakers=context.speakers,
             languages=context.languages,
+            embedding=config.speaker_embedding,
             style=config.style,
             mel_bands=context.audio.mel_bands,
+            masked=masked,
         )
-        self.aligner = Aligner(width, context.audio.mel_bands, config.prior)
-        self.duration_predictor = VariancePredictor(config.duration, width)
-        self.pitch_predictor = VariancePredictor(config.pitch, width)
-        self.energy_predictor = VariancePredictor(config.energy, width)
-        self.pitch_embedding = ScalarEmbedding(width)
-        self.energy_embedding = ScalarEmbedding(width)
-        self.decoder = Transformer(config.decoder, width)
+        self.aligner = Aligner(width, context.audio.mel_bands, config.prior, masked)
+        self.duration_predictor = VariancePredictor(config.duration, width, masked)
+        self.pitch_predictor = VariancePredictor(config.pitch, width, masked)
+        self.energy_predictor = VariancePredictor(config.energy, width, masked)
+        self.pitch_embedding = ScalarEmbedding(config.pitch_embedding, width)
+        self.energy_embedding = ScalarEmbedding(config.energy_embedding, width)
+        self.decoder = build(STACKS, config.decoder, width=width, masked=masked)
+        settings: GeneratorSettings = config.generator.config
+        self.melody = (
+            MelodyPredictor(config.melody, width, context, masked) if settings.harmonics else None
+        )
         initialise(self)  # the generator comes after it: it has an initialisation of its own
-        condition = width if self.conditioning.used else 0
-        self.generator = build(GENERATORS, config.generator, width=width, condition=condition)
+        self.generator = build(
+            GENERATORS, config.generator, width=width, sample_rate=context.audio.sample_rate
+        )
+        if config.initialisation == "espnet":
+            initialise_as_espnet(self)
         self.hop = context.audio.hop
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Losses of this model's output with their weights in the reference recipe."""
+        weights = {"duration": 1.0, "pitch": 1.0, "energy": 1.0}
+        weights |= {"forward_sum": 2.0, "binarisation": 2.0}
+        return weights if self.melody is None else {**weights, "frame_pitch": 1.0, "voicing": 1.0}
 
     @property
     def uses_style(self) -> bool:
@@ -156,6 +199,7 @@ class Jets(nn.Module):
         pitch: Tensor,
         energy: Tensor,
         conditions: Conditions,
+        voiced: Tensor | None = None,
     ) -> JetsOutput:
         """Return generated segments and what the losses read.
 
@@ -167,15 +211,25 @@ class Jets(nn.Module):
             pitch: Normalised log-F0 per frame, (B, T).
             energy: Normalised energy per frame, (B, T).
             conditions: Speaker, language, style.
+            voiced: 1 where a frame is voiced, else 0, (B, T); needed by a generator with harmonics.
         """
-        hidden, valid, condition, log_p, prosody = self._align(
+        hidden, valid, log_p, prosody = self._align(
             tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions
         )
         frames = self._decode(hidden, prosody, token_lengths, mel_lengths, mel.shape[1])
         segment = min(self.segment, int(mel_lengths.min()))
         starts = random_starts(mel_lengths, segment)
+        sung = melody = None
+        if self.melody is not None:
+            if voiced is None:
+                raise ConfigError("generator.harmonics: needs to know which frames are voiced")
+            sung = self.melody(frames, prosody, token_lengths, mel_lengths)
+            sung = replace(sung, pitch_target=pitch, voiced=voiced)
+            melody = Melody(
+                *(windows(x, starts, segment) for x in self.melody.spoken(pitch, voiced))
+            )
         return JetsOutput(
-            fake=self.generator(windows(frames, starts, segment), condition),
+            fake=self.generator(windows(frames, starts, segment), melody=melody),
             starts=starts,
             segment=segment,
             log_p=log_p,
@@ -189,6 +243,7 @@ class Jets(nn.Module):
             valid_tokens=valid,
             token_lengths=token_lengths,
             mel_lengths=mel_lengths,
+            melody=sung,
         )
 
     def analyse(
@@ -223,14 +278,18 @@ class Jets(nn.Module):
             prosody: Spoken instead of the predictions; ``controls`` then does nothing.
         """
         valid = valid_positions(token_lengths, tokens.shape[1])
-        hidden, condition = self._encode(tokens, valid, conditions or Conditions())
+        hidden = self._encode(tokens, valid, conditions or Conditions())
         if prosody is None:
             prosody = self._predict(hidden, valid, controls or Controls())
         frame_lengths = prosody.durations.sum(1)
         frames = int(frame_lengths.max())
         decoded = self._decode(hidden, prosody, token_lengths, frame_lengths, frames)
         valid_frames = valid_positions(frame_lengths, frames) if len(tokens) > 1 else None
-        wav = self.generator(decoded, condition, valid_frames).squeeze(1).float()
+        melody = None
+        if self.melody is not None:
+            sung = self.melody(decoded, prosody, token_lengths, frame_lengths)
+            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+        wav = self.generator(decoded, valid=valid_frames, melody=melody).squeeze(1).float()
         wav_lengths = frame_lengths * self.hop
         wav = wav * valid_positions(wav_lengths, wav.shape[1])
         return Speech(wav=wav, wav_lengths=wav_lengths, prosody=prosody)
@@ -248,7 +307,7 @@ class Jets(nn.Module):
         """Return encoded tokens and how the recordings speak them; see ``forward``."""
         valid = valid_positions(token_lengths, tokens.shape[1])
         conditions = conditions.with_own_style(mel, mel_lengths)
-        hidden, condition = self._encode(tokens, valid, conditions)
+        hidden = self._encode(tokens, valid, conditions)
         log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
         durations = search_durations(log_p, token_lengths, mel_lengths)
         prosody = Prosody(
@@ -256,24 +315,19 @@ class Jets(nn.Module):
             pitch=average_by_token(pitch, durations),
             energy=average_by_token(energy, durations),
         )
-        return Alignment(hidden, valid, condition, log_p, prosody)
+        return Alignment(hidden, valid, log_p, prosody)
 
-    def _encode(
-        self, tokens: Tensor, valid: Tensor, conditions: Conditions
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the conditioned encoding, (B, N, D), and the condition, (B, D) or None."""
-        hidden = self.encoder(self.embedding(tokens), valid)
-        condition = self.conditioning(
+    def _encode(self, tokens: Tensor, valid: Tensor, conditions: Conditions) -> Tensor:
+        """Return the conditioned encoding, (B, N, D)."""
+        hidden: Tensor = self.conditioning(
+            self.encoder(self.embedding(tokens), valid),
             speaker=conditions.speaker,
             language=conditions.language,
             embedding=conditions.embedding,
             mel=conditions.style_mel,
             mel_lengths=conditions.style_mel_lengths,
         )
-        if condition is None:
-            return hidden, None
-        condition = condition.expand(len(tokens), -1)
-        return hidden + condition[:, None], condition
+        return hidden
 
     def _predict(self, hidden: Tensor, valid: Tensor, controls: Controls) -> Prosody:
         energy = self.energy_predictor(hidden, valid).float()
@@ -303,6 +357,53 @@ class Jets(nn.Module):
         return self.decoder(upsampled, valid_positions(frame_lengths, frames))  # type: ignore[no-any-return]
 
 
+class MelodyPredictor(nn.Module):
+    """Pitch and voicing of frames, from the decoder's output and the tokens' pitch.
+
+    What is predicted of the pitch is how a frame differs from its tokens, so that whoever moves
+    the tokens' pitch moves the voice.
+
+    Args:
+        config: Sizes of both predictors.
+        width: D.
+        context: Tells how pitch was normalised.
+        masked: Keep padding out of the convolutions.
+    """
+
+    def __init__(
+        self, config: PredictorConfig, width: int, context: VoiceContext, masked: bool = True
+    ) -> None:
+        super().__init__()
+        self.mean, self.std = context.pitch_mean, context.pitch_std
+        self.highest_hz = context.audio.sample_rate / 4
+        self.pitch_predictor = VariancePredictor(config, width, masked)
+        self.voicing_predictor = VariancePredictor(config, width, masked)
+
+    def forward(
+        self, frames: Tensor, prosody: Prosody, token_lengths: Tensor, frame_lengths: Tensor
+    ) -> MelodyOutput:
+        """Return predictions for decoded ``frames``, (B, T, D); they stand as targets too."""
+        count = frames.shape[1]
+        valid = valid_positions(frame_lengths, count)
+        of_tokens = gaussian_upsample(
+            prosody.pitch[..., None], prosody.durations, token_lengths, frame_lengths, count
+        ).squeeze(-1)
+        pitch = (of_tokens + self.pitch_predictor(frames, valid).float()) * valid
+        voicing = self.voicing_predictor(frames, valid).float()
+        return MelodyOutput(
+            pitch=pitch,
+            pitch_target=pitch,
+            voicing=voicing,
+            voiced=(voicing > 0).float(),
+            valid_frames=valid,
+        )
+
+    def spoken(self, pitch: Tensor, voiced: Tensor) -> Melody:
+        """Return normalised ``pitch``, (B, T), in Hz, beside ``voiced``."""
+        f0 = (pitch.float() * self.std + self.mean).exp()
+        return Melody(f0.clamp(LOWEST_HZ, self.highest_hz), voiced)
+
+
 class Alignment(NamedTuple):
     """Tokens encoded, and how recordings speak them."""
 
@@ -310,16 +411,17 @@ class Alignment(NamedTuple):
     """Conditioned encoding, (B, N, D)."""
     valid: Tensor
     """True where a token exists, (B, N)."""
-    condition: Tensor | None
-    """(B, D)."""
     log_p: Tensor
     """Log-probability of tokens given frames, with prior, (B, T, N)."""
     prosody: Prosody
     """Of the recordings, on the best path."""
 
 
-class Upsampling(Protocol):
+class GeneratorSettings(Protocol):
     """What the settings of every waveform generator tell."""
+
+    harmonics: int
+    """Sines that it is given to colour; 0 if it needs no melody."""
 
     @property
     def upsampling(self) -> tuple[int, ...]:
@@ -345,9 +447,28 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
 
 
+def initialise_as_espnet(module: nn.Module) -> None:
+    """Give every matrix and kernel below ``module`` Xavier's uniform law, as ESPnet does.
+
+    That includes the gains and directions of weight norm. Biases become 0; embeddings, norms and
+    the scale of positions keep their own.
+
+    Source: ESPnet 202511, ``espnet2.torch_utils.initialize``.
+    """
+    own = (nn.Embedding, nn.LayerNorm, nn.GroupNorm)
+    for part in module.modules():
+        if isinstance(part, own):
+            continue
+        for name, parameter in part.named_parameters(recurse=False):
+            if parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+            elif name.startswith("bias"):
+                nn.init.zeros_(parameter)
+
+
 def check_hop(generator: Choice, hop: int) -> None:
     """Refuse a waveform generator that makes another number of samples a frame than ``hop``."""
-    made: Upsampling = generator.config
+    made: GeneratorSettings = generator.config
     if made.hop != hop:
         raise ConfigError(
             f"model.generator.upsampling: {list(made.upsampling)} makes {made.hop} samples a "

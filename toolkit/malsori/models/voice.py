@@ -5,13 +5,14 @@ Axes: B utterances, N tokens, T frames, S samples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from malsori.dsp.audio_config import AudioConfig
+from malsori.modules.features import Features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,10 @@ class VoiceContext:
     """Different speakers in the training set."""
     languages: int = 1
     """Different languages in the training set."""
+    pitch_mean: float = 5.3
+    """Of the natural logarithm of F0 in Hz in the training set."""
+    pitch_std: float = 0.3
+    """Likewise; pitch is normalised with both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,29 +114,29 @@ class VoiceOutput(Protocol):
     """Frames per token, (B, N)."""
 
 
-class VoiceModel(Protocol):
-    """A network from tokens to a waveform, trained on segments."""
-
-    loss_weights: Mapping[str, float]
-    """Losses of this model's output with their weights in the reference recipe."""
+class SpeakingModel(Protocol):
+    """A network from tokens to a waveform."""
 
     @property
     def uses_style(self) -> bool:
         """Whether a style recording changes what is said."""
         ...
 
-    def __call__(
+    def synthesize(
         self,
         tokens: Tensor,
         token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-    ) -> VoiceOutput:
-        """Return generated segments and what the losses read."""
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Speech:
+        """Return speech for tokens."""
         ...
+
+
+@runtime_checkable
+class AligningModel(Protocol):
+    """A network that learns which frames of a recording belong to which token."""
 
     def analyse(
         self,
@@ -146,13 +151,75 @@ class VoiceModel(Protocol):
         """Return the recordings' own prosody and the alignment log-probabilities, (B, T, N)."""
         ...
 
-    def synthesize(
+
+class VoiceModel(SpeakingModel, AligningModel, Protocol):
+    """A network from tokens to a waveform, trained on segments, judged by the task."""
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Losses of this model's output with their weights in the reference recipe."""
+        ...
+
+    def __call__(
         self,
         tokens: Tensor,
         token_lengths: Tensor,
-        conditions: Conditions | None = None,
-        controls: Controls | None = None,
-        prosody: Prosody | None = None,
-    ) -> Speech:
-        """Return speech for tokens."""
+        mel: Tensor,
+        mel_lengths: Tensor,
+        pitch: Tensor,
+        energy: Tensor,
+        conditions: Conditions,
+        voiced: Tensor | None = None,
+    ) -> VoiceOutput:
+        """Return generated segments and what the losses read."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What a player of a complete model minimises in its turn."""
+
+    player: str
+    loss: Tensor
+    """The weighted sum of all its losses, ()."""
+    shown: Mapping[str, Tensor] = field(default_factory=dict)
+    """The parts of the loss under the model's own names, each (), without gradient."""
+
+
+@runtime_checkable
+class CompleteModel(SpeakingModel, Protocol):
+    """A network that brings its own discriminators and losses: it plays both sides itself."""
+
+    players: Mapping[str, nn.Module]
+    """``generator``, which speaks, and ``discriminator``, in the order of their turns."""
+    validation_losses: tuple[str, ...]
+    """Names among what ``losses`` returns that may choose the best checkpoint."""
+
+    def moves(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        features: Features,
+        wav: Tensor,
+        wav_lengths: Tensor,
+        conditions: Conditions,
+    ) -> Iterator[Move]:
+        """Yield each player's move on one batch; the player is stepped before the next one."""
+        ...
+
+    def losses(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        features: Features,
+        wav: Tensor,
+        wav_lengths: Tensor,
+        conditions: Conditions,
+    ) -> dict[str, Tensor]:
+        """Return the generator's losses on a batch that is not trained on."""
+        ...
+
+
+def speaking_part(model: nn.Module) -> nn.Module:
+    """Return the network whose weights speak: a complete model's generator, any other as it is."""
+    return model.players["generator"] if isinstance(model, CompleteModel) else model

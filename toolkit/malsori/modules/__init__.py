@@ -1,6 +1,15 @@
-"""Building blocks of networks, and the registry of waveform generators."""
+"""Building blocks of networks, and the registries of stacks and waveform generators."""
 
 from malsori.core.registry import Registry
+
+STACKS = Registry(
+    "stack",
+    {
+        "transformer": "malsori.modules.transformer:ENTRY",
+        "conformer": "malsori.modules.conformer:ENTRY",
+    },
+)
+"""Sequence to sequence of the same length and width: encoders and decoders."""
 
 GENERATORS = Registry(
     "waveform generator",
@@ -10,3 +19,4 @@ GENERATORS = Registry(
         "hifigan_v3": "malsori.modules.hifigan:V3",
     },
 )
+"""Frames to waveform."""

@@ -23,12 +23,21 @@ Prior = Literal["proper", "published"]
 class Aligner(nn.Module):
     """Score every frame against every token by the distance of their encodings.
 
+    Args:
+        width: D.
+        mel_bands: M.
+        prior: Which diagonal prior is added.
+        masked: Keep padding out of the convolutions; False lets them read it, as ESPnet's do.
+
     Source: arXiv:2108.10447, section 3.1 and 3.2 (the static prior).
     """
 
-    def __init__(self, width: int, mel_bands: int, prior: Prior = "proper") -> None:
+    def __init__(
+        self, width: int, mel_bands: int, prior: Prior = "proper", masked: bool = True
+    ) -> None:
         super().__init__()
         self.prior: Prior = prior
+        self.masked = masked
         self.text_conv1 = nn.Conv1d(width, width, 3, padding=1)
         self.text_conv2 = nn.Conv1d(width, width, 1)
         self.mel_conv1 = nn.Conv1d(mel_bands, width, 3, padding=1)
@@ -61,13 +70,15 @@ class Aligner(nn.Module):
             return score.log_softmax(-1) + prior
 
     def _encode_text(self, hidden: Tensor, valid: Tensor) -> Tensor:
-        x = (hidden * valid[..., None]).transpose(1, 2)  # (B, N, D) -> (B, D, N)
+        if self.masked:
+            hidden = hidden * valid[..., None]
+        x = hidden.transpose(1, 2)  # (B, N, D) -> (B, D, N)
         return self.text_conv2(F.relu(self.text_conv1(x))).transpose(1, 2)  # type: ignore[no-any-return]
 
     def _encode_mel(self, mel: Tensor, valid: Tensor) -> Tensor:
         mask = valid[:, None]
         x = F.relu(self.mel_conv1(mel.transpose(1, 2) * mask))  # (B, T, M) -> (B, D, T)
-        x = F.relu(self.mel_conv2(x * mask))
+        x = F.relu(self.mel_conv2(x * mask if self.masked else x))
         return self.mel_conv3(x).transpose(1, 2)  # type: ignore[no-any-return]
 
 

@@ -6,6 +6,7 @@ Axes: B utterances, T frames, M mel bands, D width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +29,9 @@ class StyleConfig:
     """Channels of the reference encoder's convolutions, each of which halves time and bands."""
     gru_units: int = 128
     """Width of the reference encoder's recurrent layer."""
+    norm: Literal["layer", "batch"] = "layer"
+    """After each convolution: layer looks at one recording alone, batch (the paper's, ESPnet's) at
+    all of the batch, padding included."""
 
     def __post_init__(self) -> None:
         within(self, "[0, 65536]", "tokens")
@@ -35,16 +39,31 @@ class StyleConfig:
         within(self, SIZE, "channels", "gru_units")
 
 
+@dataclass(frozen=True, kw_only=True)
+class SpeakerEmbeddingConfig:
+    """Vectors that another model found for a speaker (x-vectors); off by default."""
+
+    size: int = 0
+    """Numbers of a vector; 0 for none."""
+    join: Literal["add", "concat"] = "add"
+    """add: a linear layer's image of the vector is added to every token; concat: a linear layer
+    reads token and vector side by side."""
+
+    def __post_init__(self) -> None:
+        within(self, "[0, 65536]", "size")
+
+
 class Conditioning(nn.Module):
-    """The sum of a speaker's, a language's, an external speaker's and a style's vector.
+    """Tell encoded tokens the speaker, the language, an external speaker vector and a style.
 
     Args:
         width: D.
         speakers: Known speakers; an embedding is made for more than one.
         languages: Known languages; likewise.
-        embedding: Size of external speaker embeddings (x-vectors); 0 for none.
+        embedding: External speaker vectors; None for none.
         style: Global style tokens.
         mel_bands: M, read by the style encoder.
+        masked: Keep padding out of the style encoder.
     """
 
     def __init__(
@@ -53,66 +72,81 @@ class Conditioning(nn.Module):
         *,
         speakers: int = 1,
         languages: int = 1,
-        embedding: int = 0,
+        embedding: SpeakerEmbeddingConfig | None = None,
         style: StyleConfig | None = None,
         mel_bands: int = 80,
+        masked: bool = True,
     ) -> None:
         super().__init__()
+        embedding = embedding or SpeakerEmbeddingConfig()
+        self.joined = embedding.join
         self.speaker = nn.Embedding(speakers, width) if speakers > 1 else None
         self.language = nn.Embedding(languages, width) if languages > 1 else None
-        self.embedding = nn.Linear(embedding, width) if embedding else None
-        self.style = StyleTokens(style, width, mel_bands) if style and style.tokens else None
-
-    @property
-    def used(self) -> bool:
-        """Whether anything conditions this model."""
-        return any(part is not None for part in self.children())
+        inputs = embedding.size + (width if embedding.join == "concat" else 0)
+        self.embedding = nn.Linear(inputs, width) if embedding.size else None
+        self.style = (
+            StyleTokens(style, width, mel_bands, masked) if style and style.tokens else None
+        )
 
     def forward(
         self,
+        hidden: Tensor,
         *,
         speaker: Tensor | None = None,
         language: Tensor | None = None,
         embedding: Tensor | None = None,
         mel: Tensor | None = None,
         mel_lengths: Tensor | None = None,
-    ) -> Tensor | None:
-        """Return one vector per utterance, (B, D); None if the model is not conditioned.
+    ) -> Tensor:
+        """Return the encoded tokens with all that conditions them, (B, N, D).
 
         Args:
+            hidden: Encoder output, (B, N, D).
             speaker: Index of the speaker, (B,).
             language: Index of the language, (B,).
-            embedding: External speaker embedding, (B, E).
-            mel: Normalised mel of a reference recording, (B, T, M). Without one the style tokens
-                are weighted evenly.
-            mel_lengths: (B,).
+            embedding: External speaker vector, (B, E) or (1, E) for all.
+            mel: Normalised mel of a reference recording, (B, T, M) or (1, T, M) for all. Without
+                one the style tokens are weighted evenly.
+            mel_lengths: (B,) or (1,).
 
         Raises:
             ConfigError: The model was trained with a condition that is not given.
         """
-        parts = []
-        if self.speaker is not None:
-            parts.append(self.speaker(_given(speaker, "speaker")))
-        if self.language is not None:
-            parts.append(self.language(_given(language, "language")))
-        if self.embedding is not None:
-            parts.append(self.embedding(F.normalize(_given(embedding, "speaker embedding"))))
         if self.style is not None:
-            if mel is not None and mel_lengths is not None:
-                parts.append(self.style(mel, mel_lengths))
+            known = mel is not None and mel_lengths is not None
+            style = self.style(mel, mel_lengths) if known else self.style.neutral()[None]
+            hidden = hidden + style[:, None]
+        if self.speaker is not None:
+            hidden = hidden + self.speaker(_given(speaker, "speaker"))[:, None]
+        if self.language is not None:
+            hidden = hidden + self.language(_given(language, "language"))[:, None]
+        if self.embedding is not None:
+            vector = F.normalize(_given(embedding, "speaker embedding"))[:, None]  # (B, 1, E)
+            if self.joined == "add":
+                hidden = hidden + self.embedding(vector)
             else:
-                parts.append(self.style.neutral()[None])
-        return torch.stack(torch.broadcast_tensors(*parts)).sum(0) if parts else None
+                beside = vector.expand(len(hidden), hidden.shape[1], -1)
+                hidden = self.embedding(torch.cat([hidden, beside], dim=2))
+        return hidden
 
 
 class StyleTokens(nn.Module):
     """Attend from a recording's summary to a bank of learnt styles.
 
+    Args:
+        config: Sizes.
+        width: D.
+        mel_bands: M.
+        masked: Keep what lies behind a recording's end out; False reads it, as ESPnet does.
+
     Source: Wang et al. 2018, "Style Tokens", arXiv:1803.09017, section 3.
     """
 
-    def __init__(self, config: StyleConfig, width: int, mel_bands: int) -> None:
+    def __init__(
+        self, config: StyleConfig, width: int, mel_bands: int, masked: bool = True
+    ) -> None:
         super().__init__()
+        self.masked = masked
         if width % config.heads:
             raise ConfigError(f"style.heads: {config.heads} does not divide the width {width}")
         self.convs = nn.ModuleList()
@@ -121,7 +155,10 @@ class StyleTokens(nn.Module):
             self.convs.append(nn.Conv2d(before, channels, 3, 2, 1, bias=False))
             mel_bands = (mel_bands + 1) // 2
             before = channels
-        self.norms = nn.ModuleList(nn.GroupNorm(1, channels) for channels in config.channels)
+        self.norms = nn.ModuleList(
+            nn.GroupNorm(1, channels) if config.norm == "layer" else nn.BatchNorm2d(channels)
+            for channels in config.channels
+        )
         self.gru = nn.GRU(before * mel_bands, config.gru_units, batch_first=True)
         self.tokens = nn.Parameter(torch.randn(config.tokens, width // config.heads))
         self.query = nn.Linear(config.gru_units, width)
@@ -133,16 +170,22 @@ class StyleTokens(nn.Module):
     def forward(self, mel: Tensor, mel_lengths: Tensor) -> Tensor:
         """Return a style vector per utterance, (B, D), for ``mel`` of (B, T, M)."""
         x, lengths = mel[:, None], mel_lengths  # (B, 1, T, M)
+        if not self.masked:
+            lengths = torch.full_like(lengths, x.shape[2])
         for conv, norm in zip(self.convs, self.norms, strict=True):
             valid = valid_positions(lengths, x.shape[2])[:, None, :, None]
             x = conv(x * valid)
             lengths = (lengths + 1) // 2
-            x = F.relu(_norm_valid(norm, x, lengths))
+            batched = isinstance(norm, nn.BatchNorm2d)
+            x = F.relu(norm(x) if batched else _norm_valid(norm, x, lengths))
         sequence = x.transpose(1, 2).flatten(2)  # (B, C, T', M') -> (B, T', C · M')
         states, _ = self.gru(sequence)
-        last = states[torch.arange(len(states), device=states.device), lengths - 1]
+        return self._attend(states[torch.arange(len(states), device=states.device), lengths - 1])
+
+    def _attend(self, summary: Tensor) -> Tensor:
+        """Return the mixture of style tokens, (B, D), that summaries, (B, G), ask for."""
         bank = torch.tanh(self.tokens)
-        query = self.query(last).unflatten(1, (self.heads, 1, -1))  # (B, H, 1, D/H)
+        query = self.query(summary).unflatten(1, (self.heads, 1, -1))  # (B, H, 1, D/H)
         key, value = (
             part(bank).unflatten(1, (self.heads, -1)).transpose(0, 1)[None]
             for part in (self.key, self.value)

@@ -59,6 +59,8 @@ class DiscriminatorConfig:
     """Kernel of its layers along time; odd."""
     period_strides: tuple[int, ...] = (3, 3, 3, 3, 1)
     """Strides of its layers along time."""
+    period_score_kernel: int = 3
+    """Kernel of its last layer along time; 3 is HiFi-GAN's, 2 ESPnet's."""
 
     def __post_init__(self) -> None:
         if len(self.scale_kernels) != 4:
@@ -67,6 +69,7 @@ class DiscriminatorConfig:
         within(self, SIZE, "scale_channels", "scale_max_channels", "scale_kernels")
         within(self, SIZE, "scale_strides", "scale_max_groups", "periods", "period_channels")
         within(self, SIZE, "period_max_channels", "period_kernel", "period_strides")
+        within(self, SIZE, "period_score_kernel")
         odd(self, "scale_kernels", "period_kernel")
         if self.scales + len(self.periods) == 0:
             raise ConfigError("periods: at least one scale or one period is needed")
@@ -156,10 +159,7 @@ class ScaleDiscriminator(nn.Module):
 
 
 class PeriodDiscriminator(nn.Module):
-    """Convolutions along time over the waveform folded to rows of one period each.
-
-    The kernel of the last layer is (3, 1) as in HiFi-GAN; ESPnet's is (2, 1).
-    """
+    """Convolutions along time over the waveform folded to rows of one period each."""
 
     def __init__(self, config: DiscriminatorConfig, period: int) -> None:
         super().__init__()
@@ -171,7 +171,8 @@ class PeriodDiscriminator(nn.Module):
             layers.append(nn.Conv2d(before, after, kernel, (stride, 1), padding))
             before, after = after, min(after * 4, config.period_max_channels)
         self.layers = nn.ModuleList(layers)
-        self.score = nn.Conv2d(before, 1, (3, 1), padding=(1, 0))
+        last = config.period_score_kernel
+        self.score = nn.Conv2d(before, 1, (last, 1), padding=(last // 2, 0))
 
     def forward(self, wav: Tensor) -> list[Tensor]:
         """Return the outputs of all layers, (B, C, S / period / strides, period) each."""

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import SIZE, odd, within
 from malsori.core.registry import Entry
+from malsori.modules.excitation import HarmonicSource, Melody
 from malsori.modules.weight_norm import normalise_convolutions
 
 SLOPE = 0.1
@@ -45,11 +46,15 @@ class HifiganConfig:
     initial_std: float | None = 0.01
     """Spread of the initial weights; null chooses it for each layer by its fan-in (Kaiming), which
     small generators need: at 96 channels 0.01 lets hardly any signal through at the start."""
+    harmonics: int = 0
+    """Sines of the pitch and its multiples that the generator is given to colour, with noise; 0, as
+    published, lets it invent them, which takes far more steps (see modules/excitation.py)."""
 
     def __post_init__(self) -> None:
         within(self, SIZE, "channels", "upsampling", "upsampling_kernels")
         within(self, SIZE, "residual_kernels", "residual_dilations")
         within(self, "(0, inf)", "initial_std")
+        within(self, "[0, 256]", "harmonics")
         odd(self, "residual_kernels")
         if not self.residual_kernels:
             raise ConfigError("residual_kernels: need at least one, got none")
@@ -112,11 +117,19 @@ class HifiganGenerator(nn.Module):
         config: Sizes.
         width: Channels of the input.
         condition: Channels of an utterance-wide condition (speaker); 0 for none.
+        sample_rate: Hz, of the sines that a generator with harmonics is given.
     """
 
-    def __init__(self, config: HifiganConfig, width: int, condition: int = 0) -> None:
+    def __init__(
+        self, config: HifiganConfig, width: int, condition: int = 0, sample_rate: int = 24000
+    ) -> None:
         super().__init__()
         self.hop = config.hop
+        inputs = config.harmonics + 1  # sines and noise
+        self.source = (
+            HarmonicSource(config.harmonics, sample_rate, config.hop) if config.harmonics else None
+        )
+        self.source_convolutions = nn.ModuleList()
         self.blocks_per_stage = len(config.residual_kernels)
         self.input = nn.Conv1d(width, config.channels, 7, padding=3)
         self.condition = nn.Conv1d(condition, config.channels, 1) if condition else None
@@ -126,6 +139,9 @@ class HifiganGenerator(nn.Module):
         for factor, kernel in zip(config.upsampling, config.upsampling_kernels, strict=True):
             self.upsamplers.append(_upsampler(channels, factor, kernel))
             channels //= 2
+            if self.source is not None:
+                left = math.prod(config.upsampling[len(self.upsamplers) :])
+                self.source_convolutions.append(_downsampler(inputs, channels, left))
             for size, dilations in zip(
                 config.residual_kernels, config.residual_dilations, strict=True
             ):
@@ -134,10 +150,17 @@ class HifiganGenerator(nn.Module):
         for part in self.modules():
             if isinstance(part, (nn.Conv1d, nn.ConvTranspose1d)):
                 _initialise(part, config.initial_std)
+        for part in self.source_convolutions.modules():
+            if isinstance(part, nn.Conv1d):
+                _initialise(part, None)  # few inputs: the published spread would leave a whisper
         normalise_convolutions(self)
 
     def forward(
-        self, frames: Tensor, condition: Tensor | None = None, valid: Tensor | None = None
+        self,
+        frames: Tensor,
+        condition: Tensor | None = None,
+        valid: Tensor | None = None,
+        melody: Melody | None = None,
     ) -> Tensor:
         """Return samples in (−1, 1), (B, 1, T · hop).
 
@@ -147,20 +170,32 @@ class HifiganGenerator(nn.Module):
             valid: True where data is, (B, T). With it, what lies behind an utterance's end counts
                 as silence at every layer, so that a batch gives the samples of its parts alone;
                 without it (training on whole segments) nothing is masked.
+            melody: Of the frames, for a generator with harmonics.
         """
         mask = None if valid is None else valid[:, None].to(frames.dtype)
         x = _silence(frames.transpose(1, 2), mask)  # (B, T, width) -> (B, C, T)
         x = self.input(x)
         if self.condition is not None and condition is not None:
             x = x + self.condition(condition[..., None])
+        source = self._source(melody, valid)
         for stage, upsampler in enumerate(self.upsamplers):
             x = upsampler(_silence(F.leaky_relu_(x, SLOPE), mask))
+            if source is not None:
+                x = x + self.source_convolutions[stage](source)
             if mask is not None:
                 factor = upsampler.stride[0]  # type: ignore[index]
                 mask = mask.repeat_interleave(factor, dim=2)
             x = self._mix(x, stage, mask)
         x = self.output(_silence(F.leaky_relu_(x), mask))
         return torch.tanh(x)
+
+    def _source(self, melody: Melody | None, valid: Tensor | None) -> Tensor | None:
+        """Return the sines and noise to colour, (B, H + 1, S), if this generator takes them."""
+        if self.source is None:
+            return None
+        if melody is None:
+            raise ConfigError("harmonics: this generator needs the pitch of every frame")
+        return self.source(melody, valid)  # type: ignore[no-any-return]
 
     def _mix(self, x: Tensor, stage: int, mask: Tensor | None) -> Tensor:
         first = stage * self.blocks_per_stage
@@ -214,6 +249,14 @@ def _upsampler(channels: int, factor: int, kernel: int) -> nn.ConvTranspose1d:
         padding=(excess + 1) // 2,
         output_padding=excess % 2,
     )
+
+
+def _downsampler(inputs: int, channels: int, factor: int) -> nn.Conv1d:
+    """Return a convolution from samples to a layer that has one vector for ``factor`` of them."""
+    if factor == 1:
+        return nn.Conv1d(inputs, channels, 1)
+    excess = factor + factor % 2  # the kernel is about twice the factor
+    return nn.Conv1d(inputs, channels, factor + excess, factor, padding=excess // 2)
 
 
 def _silence(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -41,15 +41,36 @@ class PredictorConfig:
         within(self, "[0, 1)", "dropout")
 
 
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingConfig:
+    """How one number per token becomes a vector."""
+
+    kernel: int = 1
+    """Tokens that a vector is made from; odd."""
+    dropout: float = 0.0
+    """Share dropped of the vectors."""
+
+    def __post_init__(self) -> None:
+        within(self, SIZE, "kernel")
+        odd(self, "kernel")
+        within(self, "[0, 1)", "dropout")
+
+
 class VariancePredictor(nn.Module):
     """Predict one value per token: log duration, pitch or energy.
+
+    Args:
+        config: Sizes.
+        width: D.
+        masked: Keep padding out of the convolutions; False lets them read it, as ESPnet's do.
 
     Source: FastSpeech 2, arXiv:2006.04558, section 2.3.
     """
 
-    def __init__(self, config: PredictorConfig, width: int) -> None:
+    def __init__(self, config: PredictorConfig, width: int, masked: bool = True) -> None:
         super().__init__()
         self.detach = config.detach
+        self.masked = masked
         sizes = [width] + [config.channels] * config.layers
         self.blocks = nn.ModuleList(
             PredictorBlock(before, after, config.kernel, config.dropout)
@@ -67,7 +88,7 @@ class VariancePredictor(nn.Module):
         if self.detach:
             x = x.detach()
         for block in self.blocks:
-            x = block(x.masked_fill(~valid[..., None], 0.0))
+            x = block(x.masked_fill(~valid[..., None], 0.0) if self.masked else x)
         return self.out(x).squeeze(-1).masked_fill(~valid, 0.0)  # type: ignore[no-any-return]
 
 
@@ -89,13 +110,14 @@ class PredictorBlock(nn.Module):
 class ScalarEmbedding(nn.Module):
     """Turn one number per token into a vector: a convolution over tokens."""
 
-    def __init__(self, width: int, kernel: int = 1) -> None:
+    def __init__(self, config: EmbeddingConfig, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(1, width, kernel, padding=kernel // 2)
+        self.conv = nn.Conv1d(1, width, config.kernel, padding=config.kernel // 2)
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, N, D) for ``x`` of (B, N)."""
-        return self.conv(x[:, None]).transpose(1, 2)  # type: ignore[no-any-return]
+        """Return (B, N, D) for ``x`` of (B, N), zero at padding."""
+        return self.dropout(self.conv(x[:, None]).transpose(1, 2))  # type: ignore[no-any-return]
 
 
 def durations_from_log(log_durations: Tensor, valid: Tensor, speed: float | Tensor = 1.0) -> Tensor:

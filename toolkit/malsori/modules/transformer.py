@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import COUNT, SIZE, odd, within
+from malsori.core.registry import Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,30 +30,50 @@ class TransformerConfig:
     """Channels inside the feed-forward part."""
     kernel: int = 3
     """Kernel of the two convolutions of the feed-forward part; odd."""
+    reduce_kernel: int | None = None
+    """Kernel of the second of them, if it is another; 1 makes it a linear layer."""
+    positions: Literal["scaled", "plain"] = "scaled"
+    """scaled: sinusoids times a learnt scale are added; plain: they are added to the input times
+    the square root of the width."""
     dropout: float = 0.2
-    """Share dropped of attention weights, and of values after positions and each part."""
+    """Share dropped of values inside and after each part."""
+    position_dropout: float | None = None
+    """Share dropped after positions are added; null: as ``dropout``."""
+    attention_dropout: float | None = None
+    """Share dropped of attention weights; null: as ``dropout``."""
 
     def __post_init__(self) -> None:
         within(self, "[0, 256]", "layers")
         within(self, COUNT, "heads")
-        within(self, SIZE, "hidden", "kernel")
-        odd(self, "kernel")
-        within(self, "[0, 1)", "dropout")
+        within(self, SIZE, "hidden", "kernel", "reduce_kernel")
+        odd(self, "kernel", "reduce_kernel")
+        within(self, "[0, 1)", "dropout", "position_dropout", "attention_dropout")
 
 
 class Transformer(nn.Module):
     """A stack of blocks with positions at the entry and a norm at the exit.
 
+    Args:
+        config: Sizes.
+        width: D.
+        masked: Keep padding out of the convolutions; False lets them read it, as ESPnet's do.
+
     Source: Ren et al. 2021 (FastSpeech 2, arXiv:2006.04558), section 2.2; scaled positions from
-    Li et al. 2019 (arXiv:1809.08895). Unlike ESPnet's, padding never enters the convolutions.
+    Li et al. 2019 (arXiv:1809.08895).
     """
 
-    def __init__(self, config: TransformerConfig, width: int) -> None:
+    def __init__(self, config: TransformerConfig, width: int, masked: bool = True) -> None:
         super().__init__()
         if width % config.heads:
             raise ConfigError(f"heads: {config.heads} does not divide the model's width {width}")
-        self.positions = ScaledPositions(width, config.dropout)
-        self.blocks = nn.ModuleList(TransformerBlock(config, width) for _ in range(config.layers))
+        dropout = _either(config.position_dropout, config.dropout)
+        if config.positions == "scaled":
+            self.positions: Positions = ScaledPositions(width, dropout)
+        else:
+            self.positions = Positions(width, dropout)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(config, width, masked) for _ in range(config.layers)
+        )
         self.norm = nn.LayerNorm(width, eps=1e-12)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
@@ -70,12 +92,16 @@ class Transformer(nn.Module):
 class TransformerBlock(nn.Module):
     """Self-attention and feed-forward, each with a norm before and a residual around it."""
 
-    def __init__(self, config: TransformerConfig, width: int) -> None:
+    def __init__(self, config: TransformerConfig, width: int, masked: bool = True) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width, eps=1e-12)
-        self.attention = SelfAttention(width, config.heads, config.dropout)
+        self.attention = SelfAttention(
+            width, config.heads, _either(config.attention_dropout, config.dropout)
+        )
         self.feed_forward_norm = nn.LayerNorm(width, eps=1e-12)
-        self.feed_forward = ConvFeedForward(width, config.hidden, config.kernel, config.dropout)
+        self.feed_forward = ConvFeedForward(
+            width, config.hidden, config.kernel, config.dropout, config.reduce_kernel, masked
+        )
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
@@ -113,38 +139,75 @@ class SelfAttention(nn.Module):
 
 
 class ConvFeedForward(nn.Module):
-    """Two convolutions with a ReLU between them, in place of two linear layers."""
+    """Two convolutions with a ReLU between them, in place of two linear layers.
 
-    def __init__(self, width: int, hidden: int, kernel: int, dropout: float) -> None:
+    Args:
+        width: D.
+        hidden: Channels between the two.
+        kernel: Of the first, and of the second unless ``reduce_kernel`` says another.
+        dropout: Share dropped between them.
+        reduce_kernel: Of the second; None for ``kernel``.
+        masked: Keep padding out of both.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        kernel: int,
+        dropout: float,
+        reduce_kernel: int | None = None,
+        masked: bool = True,
+    ) -> None:
         super().__init__()
+        last = reduce_kernel or kernel
         self.expand = nn.Conv1d(width, hidden, kernel, padding=kernel // 2)
-        self.reduce = nn.Conv1d(hidden, width, kernel, padding=kernel // 2)
+        self.reduce = nn.Conv1d(hidden, width, last, padding=last // 2)
         self.dropout = nn.Dropout(dropout)
+        self.masked = masked
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Return (B, T, D)."""
-        mask = valid[:, None]
+        """Return (B, T, D) for ``x`` of (B, T, D), ``valid`` (B, T)."""
+        seen = valid[:, None] if self.masked else torch.ones_like(valid[:, None])
         x = x.transpose(1, 2)  # (B, T, D) -> (B, D, T)
-        x = self.dropout(F.relu(self.expand(x * mask)))
-        return self.reduce(x * mask).transpose(1, 2)  # type: ignore[no-any-return]
+        x = self.dropout(F.relu(self.expand(x * seen)))
+        return self.reduce(x * seen).transpose(1, 2)  # type: ignore[no-any-return]
 
 
-class ScaledPositions(nn.Module):
-    """Add sinusoids, times one learnt scale, and drop."""
+class Positions(nn.Module):
+    """Add sinusoids to the input times the square root of its width, and drop.
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.4 and 3.5.
+    """
 
     table: Tensor
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.scale = nn.Parameter(torch.ones(()))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("table", sinusoids(512, width), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, T, D)."""
+        return self.dropout(x * math.sqrt(x.shape[2]) + self._first(x))  # type: ignore[no-any-return]
+
+    def _first(self, x: Tensor) -> Tensor:
+        """Return the sinusoids of as many positions as ``x`` has, (T, D)."""
         if x.shape[1] > len(self.table):
             self.table = sinusoids(2 * x.shape[1], x.shape[2]).to(x.device)
-        return self.dropout(x + self.scale * self.table[: x.shape[1]])  # type: ignore[no-any-return]
+        return self.table[: x.shape[1]]
+
+
+class ScaledPositions(Positions):
+    """Add sinusoids, times one learnt scale, and drop."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__(width, dropout)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, T, D)."""
+        return self.dropout(x + self.scale * self._first(x))  # type: ignore[no-any-return]
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
@@ -155,3 +218,15 @@ def sinusoids(positions: int, width: int) -> Tensor:
     rates = torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
     angles = torch.arange(positions)[:, None] * rates
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
+
+
+def _either(own: float | None, general: float) -> float:
+    return general if own is None else own
+
+
+ENTRY = Entry(
+    config=TransformerConfig,
+    build=Transformer,
+    summary="self-attention and convolutional feed-forward, pre-norm",
+    source="Ren et al. 2021, arXiv:2006.04558",
+)

@@ -5,27 +5,27 @@ Axes: B utterances, T frames, S samples.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from malsori.core.config import Choice, build, choice
+from malsori.core.errors import ConfigError
 from malsori.core.registry import Entry
 from malsori.data.batch import Batch
-from malsori.dsp.cepstrum import mel_cepstral_distortion
 from malsori.losses import ADVERSARIAL, LOSSES, RECONSTRUCTIONS
 from malsori.losses.adversarial import feature_matching_loss
 from malsori.models import MODELS
-from malsori.models.voice import Conditions, Speech, VoiceOutput
-from malsori.modules.alignment import diagonality
+from malsori.models.voice import CompleteModel, VoiceOutput
 from malsori.modules.discriminators import DiscriminatorConfig, Discriminators
 from malsori.modules.features import FeatureExtractor, Features
 from malsori.modules.lengths import windows
-from malsori.tasks.plots import alignment_picture, mel_picture
+from malsori.tasks.complete_gan import CompleteGan
+from malsori.tasks.demonstration import conditions_of, demonstrate, metrics_of
 from malsori.tasks.task import Demonstration, TaskContext, Turn, loss_weights
 
 
@@ -61,12 +61,12 @@ class GanTts(nn.Module):
     """
 
     averaged = "generator"
-    metrics: Mapping[str, bool] = {"mcd": False, "diagonality": True}
 
-    def __init__(self, config: GanTtsConfig, context: TaskContext) -> None:
+    def __init__(self, config: GanTtsConfig, context: TaskContext, model: Any) -> None:
         super().__init__()
         self.audio = context.voice.audio
-        self.model = build(MODELS, context.model, context=context.voice)
+        self.model = model
+        self.metrics = metrics_of(model)
         self.discriminator = Discriminators(config.discriminator)
         self.features = FeatureExtractor(self.audio, context.statistics)
         self.adversarial = build(ADVERSARIAL, config.adversarial)
@@ -106,48 +106,8 @@ class GanTts(nn.Module):
 
     @torch.no_grad()
     def demonstrate(self, batch: Batch) -> Demonstration:
-        """Speak the batch's tokens freely, and align its recordings.
-
-        The metrics are the mel-cepstral distortion of free speech from the recordings, in dB after
-        time warping, and the diagonality of the alignment.
-        """
-        features = self._features(batch)
-        conditions = _conditions(batch)
-        speech: Speech = self.model.synthesize(
-            batch.tokens,
-            batch.token_lengths,
-            conditions.with_own_style(features.mel, features.mel_lengths),
-        )
-        prosody, log_p = self.model.analyse(
-            batch.tokens,
-            batch.token_lengths,
-            features.mel,
-            features.mel_lengths,
-            features.pitch,
-            features.energy,
-            conditions,
-        )
-        sharp = diagonality(log_p, batch.token_lengths, features.mel_lengths)
-        show = Demonstration(sample_rate=self.audio.sample_rate)
-        distances = []
-        for i, name in enumerate(batch.ids):
-            recorded = batch.wav[i, : batch.wav_lengths[i]].cpu().numpy()
-            spoken = speech.wav[i, : speech.wav_lengths[i]].cpu().numpy()
-            distances.append(mel_cepstral_distortion(recorded, spoken, self.audio.sample_rate))
-            show.audio[f"{name}/recorded"] = recorded
-            show.audio[f"{name}/spoken"] = spoken
-            frames, tokens = int(features.mel_lengths[i]), int(batch.token_lengths[i])
-            show.images[f"{name}/alignment"] = alignment_picture(
-                log_p[i, :frames, :tokens].softmax(-1).cpu().numpy(),
-                prosody.durations[i, :tokens].cpu().numpy(),
-                f"{name}: diagonality {float(sharp[i]):.3f}",
-            )
-            show.images[f"{name}/mel"] = mel_picture(
-                {"recorded": self._log_mel(recorded), "spoken": self._log_mel(spoken)}, name
-            )
-        show.metrics["mcd"] = float(np.mean(distances))
-        show.metrics["diagonality"] = float(sharp.mean())
-        return show
+        """Speak the batch's tokens freely, and align its recordings."""
+        return demonstrate(self.model, batch, self.features)
 
     def _generate(self, batch: Batch) -> Pass:
         features = self._features(batch)
@@ -158,7 +118,8 @@ class GanTts(nn.Module):
             features.mel_lengths,
             features.pitch,
             features.energy,
-            _conditions(batch),
+            conditions_of(batch),
+            None if batch.voiced is None else batch.voiced[:, : features.pitch.shape[1]],
         )
         hop = self.audio.hop
         real = windows(batch.wav, output.starts * hop, output.segment * hop)
@@ -173,20 +134,24 @@ class GanTts(nn.Module):
         found: Features = self.features(batch.wav, batch.wav_lengths, batch.log_f0)
         return found
 
-    def _log_mel(self, wav: Any) -> Any:
-        device = self.features.spectrogram.window.device
-        samples = torch.from_numpy(wav).to(device)[None]
-        mel, _ = self.features.spectrogram(samples, torch.tensor([len(wav)], device=device))
-        return mel[0].cpu().numpy()
 
-
-def _conditions(batch: Batch) -> Conditions:
-    return Conditions(speaker=batch.speaker, language=batch.language)
+def make_task(config: GanTtsConfig, context: TaskContext) -> GanTts | CompleteGan:
+    """Return the game around the model in ``context``, or the one that it brings itself."""
+    model = build(MODELS, context.model, context=context.voice)
+    if not isinstance(model, CompleteModel):
+        return GanTts(config, context, model)
+    for part in dataclasses.fields(config):
+        if getattr(config, part.name) != getattr(GanTtsConfig(), part.name):
+            raise ConfigError(
+                f"task.{part.name}: {context.model.name} brings its own; set it in model.params, "
+                "and leave compat out, which sets it too"
+            )
+    return CompleteGan(context, model)
 
 
 ENTRY = Entry(
     config=GanTtsConfig,
-    build=GanTts,
+    build=make_task,
     summary="text to waveform, adversarially trained (JETS, VITS)",
     source="Kong et al. 2020, arXiv:2010.05646; Lim et al. 2022, arXiv:2203.16852",
 )

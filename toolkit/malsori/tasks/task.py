@@ -34,6 +34,8 @@ class Turn:
 
     player: str
     losses: Mapping[str, Tensor]
+    shown: Mapping[str, Tensor] = field(default_factory=dict)
+    """What is logged beside them, each ()."""
     retain_graph: bool = False
     """A later turn of the same batch goes back through the same graph."""
 

@@ -15,6 +15,7 @@ from malsori.text import FRONTENDS
 from malsori.text.frontend import FrontEnd, FrontEndConfig, Word
 from malsori.text.pieces import PieceModel
 from malsori.text.tokens import SPACE
+from malsori.text.tokens_only import TokensOnly
 
 TOKENS_FILE, TOKENIZER_FILE = "tokens.txt", "tokenizer.yaml"
 BPE_FILE, LEXICON_FILE = "bpe.model", "lexicon.tsv"
@@ -39,6 +40,9 @@ class TokenizerConfig:
     """Pieces that stage 2 asks for with type ``bpe``; a small corpus gives fewer."""
     spaces: bool = False
     """Put ``<space>`` between words of type ``phn``; ``char`` always has it."""
+    missing: str | None = None
+    """Front end that an imported voice was trained with, if malsori does not have it: the voice
+    then speaks given tokens only, whatever ``frontend`` says."""
 
 
 class Tokenizer:
@@ -54,7 +58,7 @@ class Tokenizer:
     """
 
     def __init__(self, config: TokenizerConfig, folder: str | Path | None = None) -> None:
-        if config.type == "bpe" and config.bpe_model is None:
+        if config.type == "bpe" and config.bpe_model is None and config.missing is None:
             raise ConfigError("bpe_model: type 'bpe' needs a trained model: run 'malsori tokens'")
         if config.type != "phn" and config.lexicon is not None:
             raise ConfigError(
@@ -62,12 +66,17 @@ class Tokenizer:
             )
         self.config = config
         self.folder = None if folder is None else str(folder)
+        self._pieces: PieceModel | None = None
+        if config.missing is not None:
+            self.frontend: FrontEnd = TokensOnly(config.missing)
+            return
         entry = FRONTENDS.entry(config.frontend)
-        self.frontend: FrontEnd = entry.build(
+        self.frontend = entry.build(
             replace(_frontend_defaults(entry.config, config), lexicon=self._path(config.lexicon))
         )
         model = self._path(config.bpe_model) if config.type == "bpe" else None
-        self._pieces = PieceModel(model) if model is not None else None
+        if model is not None:
+            self._pieces = PieceModel(model)
 
     @classmethod
     def open(cls, folder: str | Path) -> Tokenizer:

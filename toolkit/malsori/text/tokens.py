@@ -53,18 +53,28 @@ class TokenList:
             TextError: The file is missing, is not UTF-8 or is not a token list.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            content = Path(path).read_bytes()
         except OSError as error:
             raise TextError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return cls.parse(content, str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, origin: str) -> TokenList:
+        """Return the list in the content of a ``tokens.txt``; ``origin`` names it in errors.
+
+        Raises:
+            TextError: It is not UTF-8 or is not a token list.
+        """
+        try:
+            lines = content.decode("utf-8").replace("\r\n", "\n").split("\n")
         except UnicodeDecodeError as error:
-            raise TextError(f"{path}: not a UTF-8 file: {error}") from error
-        lines = text.split("\n")  # only \n ends a line: a symbol may be any other character
-        if lines and lines[-1] == "":
+            raise TextError(f"{origin}: not a UTF-8 file: {error}") from error
+        if lines[-1] == "":  # only \n ends a line: a symbol may be any other character
             lines.pop()
         try:
             return cls(lines)
         except TextError as error:
-            raise TextError(f"{path}: {error}") from error
+            raise TextError(f"{origin}: {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Write ``tokens.txt``, whole or not at all."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from malsori.core.config import Choice, Seconds, choice
+from malsori.core.config import Choice, Seconds, choice, preset
 from malsori.core.ranges import within
 from malsori.data.dataset import DataConfig
 from malsori.dsp.audio_config import AudioConfig
 from malsori.models import MODELS
 from malsori.tasks import TASKS
 from malsori.train import OPTIMIZERS, SCHEDULES
+
+COMPATIBILITY: dict[str, dict[str, Any]] = {
+    "espnet": {
+        "model": {"padding": "seen", "prior": "published", "initialisation": "espnet"},
+        "task": {"discriminator": {"period_score_kernel": 2}},
+        "schedule": "published",
+    }
+}
+"""What ``compat`` sets; known there as mistakes or constants that do not scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +88,12 @@ class TrainConfig:
 
     seed: int = 1
     """Of weights, batches, segments and dropout."""
+    init_from: str | None = None
+    """Voice whose weights the run starts from: a pack (``voice.malsori.zip``), or a run folder
+    (``exp/NAME``, its best checkpoint). Not read again once the run has a checkpoint."""
+    compat: Literal["none", "espnet"] = preset("none", COMPATIBILITY)
+    """espnet: what is not set otherwise is as in ESPnet 202511, where the defaults differ on
+    purpose: padding, prior, initial weights, a discriminator's last kernel, learning-rate decay."""
     audio: AudioConfig = AudioConfig()
     """Waveforms and frames."""
     data: DataConfig = DataConfig()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,10 +22,11 @@ from malsori.data.dataset import Names, SpeechDataset
 from malsori.data.stats import check_audio
 from malsori.dsp.statistics import Statistics
 from malsori.models.voice import VoiceContext
+from malsori.packs.ancestry import RECORD
 from malsori.tasks import TASKS
 from malsori.tasks.task import Task, TaskContext
 from malsori.text.tokens import TokenList
-from malsori.train import distributed
+from malsori.train import distributed, initial
 from malsori.train.config import TrainConfig
 from malsori.train.trainer import Trainer
 
@@ -52,17 +54,48 @@ def train(config: TrainConfig, folder: Path) -> None:
         distributed.stop()
 
 
-def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
+class Parts(NamedTuple):
+    """What a run is made of, besides its settings."""
+
+    task: Task
+    """With the players' first weights, on the CPU."""
+    tokens: TokenList
+    statistics: Statistics
+    """What the run normalises with."""
+    names: Names
+    """Speakers and languages."""
+    origin: Mapping[str, Any] | None
+    """What is kept of the voice that the weights came from; None if they came by chance."""
+
+
+def _parts(config: TrainConfig, folder: Path) -> Parts:
+    """Return what the run is made of, after comparing it with the voice that it starts from."""
+    base = initial.open_base(config, folder)
+    origin = initial.recorded(folder)
     tokens = TokenList.load(_needed(Path(config.data.tokens) / "tokens.txt", 2))
     statistics = Statistics.load(_needed(Path(config.data.stats) / "stats.json", 3))
     check_audio(Path(config.data.stats), config.audio)
     names = Names.of(DataDir(config.data.train))
+    if base is not None:
+        initial.report_statistics(statistics, base)
+        statistics = base.files.statistics
+    elif origin is not None:
+        statistics = Statistics.load(folder / "stats.json")
     torch.manual_seed(config.seed)
-    task = build_task(config, tokens, statistics, names).to(device)
-    _prepare_folder(config, folder, names)
+    task = build_task(config, tokens, statistics, names)
+    if base is not None:
+        origin = initial.start_from(base, task, tokens, names)
+    return Parts(task, tokens, statistics, names, origin)
+
+
+def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
+    task, tokens, statistics, names, origin = _parts(config, folder)
+    task = task.to(device)
+    _prepare_folder(config, folder, names, statistics, origin)
     unvoiced = statistics.pitch_mean
+    vector = to_dict(config.model).get("speaker_embedding", {}).get("size", 0)
     sets = [
-        SpeechDataset(path, config.data, config.audio, tokens, names, unvoiced)
+        SpeechDataset(path, config.data, config.audio, tokens, names, unvoiced, vector)
         for path in (config.data.train, config.data.dev)
     ]
     _report(config, task, sets[0], sets[1], device)
@@ -88,6 +121,8 @@ def build_task(
             tokens=len(tokens),
             speakers=len(names.speakers),
             languages=len(names.languages),
+            pitch_mean=statistics.pitch_mean,
+            pitch_std=statistics.pitch_std,
         ),
         statistics=statistics,
     )
@@ -136,34 +171,56 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _prepare_folder(config: TrainConfig, folder: Path, names: Names) -> None:
-    """Write what the run is made of; refuse a folder in which something else was trained."""
-    source, statistics = Path(config.data.tokens), Path(config.data.stats) / "stats.json"
-    if (folder / "checkpoints").is_dir():
-        _compare(config, folder, names)
+def _prepare_folder(
+    config: TrainConfig,
+    folder: Path,
+    names: Names,
+    statistics: Statistics,
+    origin: Mapping[str, Any] | None,
+) -> None:
+    """Write what the run is made of; refuse a folder in which something else was trained.
+
+    Args:
+        config: The run's settings.
+        folder: ``exp/NAME``.
+        names: Speakers and languages.
+        statistics: What the run normalises with.
+        origin: What is kept of the voice that it began from.
+    """
+    source = Path(config.data.tokens)
+    if initial.is_resumed(folder):
+        _compare(config, folder, names, statistics)
     if distributed.rank() == 0:
-        write_text(folder / "config.yaml", to_yaml(config, comments=True))
+        began = dataclasses.replace(config, init_from=origin["init_from"] if origin else None)
+        write_text(folder / "config.yaml", to_yaml(began, comments=True))
         write_json(folder / "names.json", dataclasses.asdict(names))
-        for path in (*(source / name for name in TOKEN_FILES), statistics):
+        for path in (source / name for name in TOKEN_FILES):
             if path.exists():
                 with atomic_write(folder / path.name, "wb") as file:
                     file.write(path.read_bytes())
+        statistics.save(folder / "stats.json")
         hashes = {
             str(path): sha256(path)
             for path in (
                 Path(config.data.train) / "text",
                 source / "tokens.txt",
-                statistics,
+                Path(config.data.stats) / "stats.json",
             )
         }
-        write_json(folder / "run.json", run_record(hashes=hashes, processes=distributed.world()))
+        record = run_record(hashes=hashes, processes=distributed.world())
+        if origin is not None:
+            record[RECORD] = dict(origin)
+        write_json(folder / "run.json", record)
     distributed.barrier()
 
 
-def _compare(config: TrainConfig, folder: Path, names: Names) -> None:
+def _compare(config: TrainConfig, folder: Path, names: Names, statistics: Statistics) -> None:
     before = from_dict(TrainConfig, read_tree(folder / "config.yaml"))
     for part in ("audio", "task", "model", "optimizer"):
-        ours, theirs = _flat(to_dict(getattr(config, part))), _flat(to_dict(getattr(before, part)))
+        ours, theirs = (
+            initial.flat(to_dict(getattr(config, part))),
+            initial.flat(to_dict(getattr(before, part))),
+        )
         for key in sorted({*ours, *theirs}):
             if ours.get(key) != theirs.get(key):
                 raise ConfigError(
@@ -182,22 +239,11 @@ def _compare(config: TrainConfig, folder: Path, names: Names) -> None:
         key: list(value) for key, value in dataclasses.asdict(names).items()
     }:
         raise MalsoriError(f"{config.data.train}: not the speakers that {folder} was trained with")
-    statistics = Path(config.data.stats) / "stats.json"
-    if (folder / "stats.json").exists() and (
-        Statistics.load(folder / "stats.json") != Statistics.load(statistics)
-    ):
+    if (folder / "stats.json").exists() and Statistics.load(folder / "stats.json") != statistics:
         raise MalsoriError(
-            f"{statistics}: not the statistics that {folder} was trained with; choose another --exp"
+            f"{Path(config.data.stats) / 'stats.json'}: not the statistics that {folder} was "
+            "trained with; choose another --exp"
         )
-
-
-def _flat(tree: object, path: str = "") -> dict[str, object]:
-    if not isinstance(tree, dict):
-        return {path: tree}
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        flat |= _flat(value, f"{path}.{key}" if path else str(key))
-    return flat
 
 
 def _report(

@@ -208,7 +208,7 @@ class Trainer:
             (total / self.settings.accumulate).backward(
                 inputs=self.parameters[turn.player], retain_graph=turn.retain_graph
             )
-            self._keep(turn.player, {**turn.losses, "total": total})
+            self._keep(turn.player, {**turn.shown, **turn.losses, "total": total})
             if last and not self._move(turn.player):
                 return False
         return True

@@ -1,0 +1,55 @@
+"""Vectors in Kaldi archives, such as x-vectors of speakers."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from malsori.core.errors import MalsoriError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MARKS = (b"\0BFV ", b"\0BDV ")
+"""What binary vectors of float32 and float64 begin with; kaldiio would unpickle others."""
+
+
+class VectorError(MalsoriError):
+    """A vector cannot be read; the line says which and why."""
+
+
+def read_vector(place: str) -> NDArray[np.float32]:
+    """Return a vector, (E,), all of whose numbers are finite.
+
+    Args:
+        place: ``file.ark:offset``, the path absolute or relative to the folder in which the
+            command runs.
+
+    Raises:
+        VectorError: There is no such file, no vector at that place, or a number is not finite.
+    """
+    import kaldiio
+
+    path, _, offset = place.rpartition(":")
+    if not path or not offset.isdecimal():
+        raise VectorError(f"{place!r} is not 'file.ark:offset'")
+    try:
+        with open(path, "rb") as ark:
+            ark.seek(int(offset))
+            mark, length = ark.read(len(MARKS[0])), ark.read(5)  # a 4, then the length
+            if mark not in MARKS:
+                raise ValueError("no vector begins there")
+        vector = np.array(kaldiio.load_mat(place), dtype=np.float32)
+        if len(vector) != struct.unpack("<xi", length)[0]:  # kaldiio takes what is left of a file
+            raise ValueError("cut off")
+    except OSError as error:
+        raise VectorError(f"{place}: {error.strerror or error}") from error
+    except (ValueError, EOFError, AssertionError, OverflowError, struct.error) as error:
+        raise VectorError(f"{place}: damaged or no vector ({error})") from error
+    if vector.ndim != 1 or not len(vector):
+        raise VectorError(f"{place}: not a vector with numbers in it")
+    if not np.isfinite(vector).all():
+        raise VectorError(f"{place}: {np.sum(~np.isfinite(vector))} of its numbers are not finite")
+    return vector

@@ -1,0 +1,1 @@
+"""Voices from and to ESPnet: settings, weights, statistics, text front ends, packs."""
