@@ -15,7 +15,8 @@ from malsori.core.config import Choice, from_dict
 from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.losses.melody import FRAME_PITCH, VOICING
-from malsori.models.jets import Jets, JetsConfig, JetsOutput, MelodyOutput
+from malsori.models.jets import Jets, JetsConfig, JetsOutput
+from malsori.models.melody import MelodyOutput
 from malsori.models.voice import Conditions, Controls, Prosody, VoiceContext
 from malsori.modules import GENERATORS
 

@@ -19,6 +19,7 @@ from malsori.core.errors import ConfigError
 from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
+from malsori.models.melody import MelodyOutput, MelodyPredictor
 from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS, STACKS
 from malsori.modules.alignment import (
@@ -30,6 +31,7 @@ from malsori.modules.alignment import (
 )
 from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig, StyleConfig
 from malsori.modules.excitation import Melody
+from malsori.modules.initialisation import initialise, initialise_as_espnet
 from malsori.modules.lengths import random_starts, valid_positions, windows
 from malsori.modules.predictors import (
     EmbeddingConfig,
@@ -39,9 +41,6 @@ from malsori.modules.predictors import (
     durations_from_log,
 )
 from malsori.modules.upsampling import gaussian_upsample
-
-LOWEST_HZ = 20.0
-"""Of what is sung, whatever is predicted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,21 +122,6 @@ class JetsOutput:
     mel_lengths: Tensor
     melody: MelodyOutput | None
     """For a generator with harmonics."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MelodyOutput:
-    """Predicted pitch and voicing of frames, and what they should be; all (B, T)."""
-
-    pitch: Tensor
-    """Normalised log-F0."""
-    pitch_target: Tensor
-    voicing: Tensor
-    """Logits of being voiced."""
-    voiced: Tensor
-    """1 where voiced, else 0."""
-    valid_frames: Tensor
-    """True where a frame exists."""
 
 
 class Jets(nn.Module):
@@ -357,53 +341,6 @@ class Jets(nn.Module):
         return self.decoder(upsampled, valid_positions(frame_lengths, frames))  # type: ignore[no-any-return]
 
 
-class MelodyPredictor(nn.Module):
-    """Pitch and voicing of frames, from the decoder's output and the tokens' pitch.
-
-    What is predicted of the pitch is how a frame differs from its tokens, so that whoever moves
-    the tokens' pitch moves the voice.
-
-    Args:
-        config: Sizes of both predictors.
-        width: D.
-        context: Tells how pitch was normalised.
-        masked: Keep padding out of the convolutions.
-    """
-
-    def __init__(
-        self, config: PredictorConfig, width: int, context: VoiceContext, masked: bool = True
-    ) -> None:
-        super().__init__()
-        self.mean, self.std = context.pitch_mean, context.pitch_std
-        self.highest_hz = context.audio.sample_rate / 4
-        self.pitch_predictor = VariancePredictor(config, width, masked)
-        self.voicing_predictor = VariancePredictor(config, width, masked)
-
-    def forward(
-        self, frames: Tensor, prosody: Prosody, token_lengths: Tensor, frame_lengths: Tensor
-    ) -> MelodyOutput:
-        """Return predictions for decoded ``frames``, (B, T, D); they stand as targets too."""
-        count = frames.shape[1]
-        valid = valid_positions(frame_lengths, count)
-        of_tokens = gaussian_upsample(
-            prosody.pitch[..., None], prosody.durations, token_lengths, frame_lengths, count
-        ).squeeze(-1)
-        pitch = (of_tokens + self.pitch_predictor(frames, valid).float()) * valid
-        voicing = self.voicing_predictor(frames, valid).float()
-        return MelodyOutput(
-            pitch=pitch,
-            pitch_target=pitch,
-            voicing=voicing,
-            voiced=(voicing > 0).float(),
-            valid_frames=valid,
-        )
-
-    def spoken(self, pitch: Tensor, voiced: Tensor) -> Melody:
-        """Return normalised ``pitch``, (B, T), in Hz, beside ``voiced``."""
-        f0 = (pitch.float() * self.std + self.mean).exp()
-        return Melody(f0.clamp(LOWEST_HZ, self.highest_hz), voiced)
-
-
 class Alignment(NamedTuple):
     """Tokens encoded, and how recordings speak them."""
 
@@ -432,38 +369,6 @@ class GeneratorSettings(Protocol):
     def hop(self) -> int:
         """Samples made from each frame."""
         ...
-
-
-def initialise(module: nn.Module) -> None:
-    """Give matrices and kernels below ``module`` Xavier's uniform law and set biases to 0.
-
-    Embeddings and norms keep their own. HiFi-GAN's part must not go through this: weight norm's
-    gains are not matrices of that kind.
-    """
-    for part in module.modules():
-        if isinstance(part, (nn.Linear, nn.Conv1d, nn.Conv2d)):
-            nn.init.xavier_uniform_(part.weight)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-
-
-def initialise_as_espnet(module: nn.Module) -> None:
-    """Give every matrix and kernel below ``module`` Xavier's uniform law, as ESPnet does.
-
-    That includes the gains and directions of weight norm. Biases become 0; embeddings, norms and
-    the scale of positions keep their own.
-
-    Source: ESPnet 202511, ``espnet2.torch_utils.initialize``.
-    """
-    own = (nn.Embedding, nn.LayerNorm, nn.GroupNorm)
-    for part in module.modules():
-        if isinstance(part, own):
-            continue
-        for name, parameter in part.named_parameters(recurse=False):
-            if parameter.dim() > 1:
-                nn.init.xavier_uniform_(parameter)
-            elif name.startswith("bias"):
-                nn.init.zeros_(parameter)
 
 
 def check_hop(generator: Choice, hop: int) -> None:
