@@ -173,8 +173,7 @@ def case(espnet: object, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str]
     return make
 
 
-CASES = [(kind, shape) for kind in KINDS for shape in ("padded",)]
-CASES += [("transformer", "one"), ("transformer", "many tokens"), ("conformer", "many tokens")]
+CASES = [(kind, shape) for kind in KINDS for shape in BATCHES]
 every_case = pytest.mark.parametrize(("kind", "shape"), CASES)
 
 
