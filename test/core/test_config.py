@@ -458,3 +458,8 @@ def test_a_preset_stands_below_what_is_said(tmp_path: Path) -> None:
     assert load(Styled, path).inner.size == 5  # what was resolved once stays as it is
     with pytest.raises(ConfigError, match="look"):
         load(Styled, None, ["look=shrill"])
+
+
+def test_a_large_size_keeps_its_last_byte() -> None:
+    large = 2**53 + 1
+    assert from_dict(Settings, {"memory": large}).memory == large

@@ -390,6 +390,8 @@ def _quantity(value: Any, unit: str, path: str) -> float | int:
             return int(humanfriendly.parse_size(value))
         except (humanfriendly.InvalidTimespan, humanfriendly.InvalidSize):
             raise _wrong(value, hint, path) from None
+    if unit == "bytes" and type(value) is int:
+        return value  # not through float, which has 53 bits
     number = _number(value, hint, path)
     return number if unit == "seconds" else int(number)
 
