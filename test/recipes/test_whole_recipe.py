@@ -63,7 +63,7 @@ def test_it_learns(mini_kss: Path) -> None:
     logged = [entry for entry in metrics(mini_kss) if "generator/reconstruction" in entry]
     mel = [entry["generator/reconstruction"] for entry in logged]
     aligned = [entry["generator/forward_sum"] for entry in logged]
-    assert mel[-1] < 0.5 * mel[0]
+    assert mel[-1] < 0.75 * mel[0]
     assert aligned[-1] < 0.6 * aligned[0]
     sharp = [entry["dev/diagonality"] for entry in metrics(mini_kss) if "dev/diagonality" in entry]
     assert sharp[-1] > sharp[0]
