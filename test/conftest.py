@@ -152,6 +152,23 @@ def lively_run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
+def aligner_run(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder of the task align after four steps; tests only read it."""
+    from malsori.core.config import load
+    from malsori.train.config import TrainConfig
+    from malsori.train.run import train
+
+    tree = tiny_tree(tiny_corpus.root)
+    tree |= {"task": "align", "model": {"name": "aligner", "width": 16}}
+    tree["training"] |= {"steps": 4, "validate_every": 2, "best": "diagonality"}
+    folder = tmp_path_factory.mktemp("exp") / "aligner"
+    conf = folder.with_suffix(".yaml")
+    conf.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    train(load(TrainConfig, conf), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_pack(lively_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a pack of the tiny run; tests only read it."""
     from malsori.infer.pack import Licences, write_pack

@@ -14,7 +14,7 @@ from malsori.core.config import Choice, field_docs, to_dict, type_name
 from malsori.core.registry import Registry
 from malsori.losses import ADVERSARIAL, RECONSTRUCTIONS
 from malsori.models import MODELS
-from malsori.modules import GENERATORS
+from malsori.modules import GENERATORS, STACKS
 from malsori.tasks import TASKS
 from malsori.text.tokenizer import TokenizerConfig
 from malsori.train import OPTIMIZERS, SCHEDULES
@@ -46,6 +46,7 @@ def render() -> str:
     tables: list[tuple[str, str, Registry]] = [
         ("Tasks", "task", TASKS),
         ("Models", "model", MODELS),
+        ("Encoders and decoders", "model.encoder", STACKS),
         ("Waveform generators", "model.generator", GENERATORS),
         ("Reconstruction losses", "task.reconstruction", RECONSTRUCTIONS),
         ("Adversarial losses", "task.adversarial", ADVERSARIAL),

@@ -215,6 +215,11 @@ finish() {
     done
     echo "plots:         $folder/plots"
     echo "packed voice:  $pack"
-    echo "speak with it: $(command -v malsori) synthesize --model $(printf %q "$pack")" \
-        "--text \"$1\" --out hello.wav"
+    if [[ -e $folder/config.yaml && ! -e $folder/tokens.txt ]]; then   # a vocoder reads no text
+        echo "use it:        $(command -v malsori) decode --model $(printf %q "$pack")" \
+            "--data FOLDER_OF_WAVS --out again"
+    else
+        echo "speak with it: $(command -v malsori) synthesize --model $(printf %q "$pack")" \
+            "--text \"$1\" --out hello.wav"
+    fi
 }

@@ -32,6 +32,8 @@ def test_frames_are_counted_from_0_on(samples: int, frames: int) -> None:
         ({"hop": 2000}, "hop: need .* got 2000, 1024, 1024"),
         ({"window": 2048}, "hop: need .* got 256, 2048, 1024"),
         ({"mel_bands": 0}, "mel_bands: must be at least 1, got 0"),
+        ({"mel_bands": 10**9}, "mel_bands: need at most 1024, .* got 1000000000 and 1024"),
+        ({"n_fft": 2**17}, "n_fft at most 65536, got 80 and 131072"),
         ({"mel_low_hz": -1.0}, "mel_high_hz: need .* got -1 and 7600"),
         ({"mel_low_hz": 7600.0}, "mel_high_hz: need .* got 7600 and 7600"),
         ({"sample_rate": 8000}, "mel_high_hz: need .* <= 4000 .* got 80 and 7600"),

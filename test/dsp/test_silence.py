@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malsori.dsp.audio import AudioError
-from malsori.dsp.silence import speech_bounds
+from malsori.dsp.silence import silences, speech_bounds
 
 RATE = 16000
 
@@ -71,3 +71,20 @@ def test_silence_is_an_error(samples: int) -> None:
 def test_a_waveform_shorter_than_a_window() -> None:
     wav = np.array([0.5, -0.5, 0.5], np.float32)
     assert speech_bounds(wav, RATE) == (0.0, 3 / RATE)
+
+
+@given(head=st.floats(0.1, 1), pause=st.floats(0.16, 1), tail=st.floats(0.1, 1))
+@settings(max_examples=40, deadline=None)
+def test_silences_are_what_lies_around_the_speech(head: float, pause: float, tail: float) -> None:
+    wav = np.concatenate([padded(head, 0.4, pause / 2), padded(pause / 2, 0.3, tail)])
+    found = silences(wav, RATE, shortest_seconds=0.1)
+    truth = [(0.0, head), (head + 0.4, head + 0.4 + pause), (head + 0.7 + pause, len(wav) / RATE)]
+    np.testing.assert_allclose(found, truth, atol=0.007)
+    longer = silences(wav, RATE, shortest_seconds=pause + 0.02)
+    assert longer == [found[0], found[2]], "at the ends it counts however short it is"
+
+
+def test_speech_without_silence_has_none() -> None:
+    assert silences(padded(0.0, 0.5, 0.0), RATE) == []
+    with pytest.raises(AudioError, match="silent"):
+        silences(np.zeros(800, np.float32), RATE)

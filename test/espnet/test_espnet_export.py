@@ -121,6 +121,9 @@ def test_discriminators_go_along(espnet: ModuleType, tmp_path: Path) -> None:
         ({"style": {"tokens": 3}}, "model.style.norm"),
         ({"generator": {"upsampling_kernels": [16, 16, 9]}}, "upsampling_kernels"),
         ({"generator": {"harmonics": 4}}, "model.generator.harmonics: 4"),
+        ({"encoder": {"name": "fastformer"}}, "model.encoder.name: 'fastformer', but ESPnet has"),
+        ({"decoder": {"name": "long_short"}}, "model.decoder.name: 'long_short', but ESPnet has"),
+        ({"decoder": {"name": "reformer"}}, "model.decoder.name: 'reformer', but ESPnet has"),
     ],
 )
 def test_what_espnet_cannot_express(

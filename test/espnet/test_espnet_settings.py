@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from malsori.core.config import build, to_dict
+from malsori.core.config import build, from_dict, to_dict
 from malsori.core.errors import MalsoriError
 from malsori.espnet import defaults
 from malsori.espnet.export_settings import audio_settings, discriminator_params, generator_params
@@ -19,6 +19,7 @@ from malsori.espnet.section import Section
 from malsori.espnet.settings import EspnetSettings, read_settings
 from malsori.models import MODELS
 from malsori.models.jets import JetsConfig
+from malsori.train.config import COMPATIBILITY
 
 BASE: dict[str, Any] = {
     "tts": "jets",
@@ -70,8 +71,10 @@ def settings(params: dict[str, Any] | None = None, **top: Any) -> EspnetSettings
 def test_the_published_recipe_is_our_default_model() -> None:
     """All that the two toolkits may differ in is what ``compat: espnet`` sets."""
     found = settings(KSS)
-    ours = to_dict(JetsConfig()) | {"prior": "published", "initialisation": "espnet"}
+    ours = to_dict(JetsConfig()) | COMPATIBILITY["espnet"]["model"]
+    del ours["padding"]  # of one utterance nothing depends on it
     theirs = to_dict(found.model)
+    del theirs["padding"]
     for side in ("encoder", "decoder"):
         assert theirs[side].pop("position_dropout") == ours[side].pop("dropout") == 0.2
         assert theirs[side].pop("attention_dropout") == theirs[side].pop("dropout") == 0.2
@@ -335,6 +338,33 @@ def test_settings_there_and_back(params: dict[str, Any]) -> None:
     tree = {**BASE, **audio_settings(found.audio), "tts_conf": tts}
     again = read_settings(yaml.safe_load(yaml.safe_dump(tree)), 50, "c.yaml")
     assert again == found
+
+
+@pytest.mark.parametrize(
+    ("changes", "known", "told"),
+    [
+        ({}, (2, 1), "several speakers"),
+        ({}, (1, 3), "several languages"),
+        ({"speaker_embedding": {"size": 5}}, (1, 1), "speaker vectors"),
+        ({"style": {"tokens": 4, "norm": "batch"}}, (4, 1), "several speakers, style tokens"),
+    ],
+)
+def test_a_waveform_generator_that_is_told_stays_here(
+    changes: dict[str, Any], known: tuple[int, int], told: str
+) -> None:
+    with pytest.raises(MalsoriError) as caught:
+        generator_params(from_dict(JetsConfig, changes), *known)
+    assert str(caught.value) == (
+        f"model.condition_generator: true, and the voice has {told}, but ESPnet's waveform "
+        "generator is told nothing; train with model.condition_generator=false"
+    )
+    generator_params(from_dict(JetsConfig, {**changes, "condition_generator": False}), *known)
+
+
+@pytest.mark.parametrize("name", ["istft", "istftnet"])
+def test_generators_that_espnet_has_not_stay_here(name: str) -> None:
+    with pytest.raises(MalsoriError, match=rf"model\.generator\.name: '{name}', but ESPnet has"):
+        generator_params(from_dict(JetsConfig, {"generator": name}), 1, 1)
 
 
 def test_the_models_can_be_built() -> None:

@@ -36,6 +36,7 @@ SMALL: dict[str, Any] = {
     "duration": {"channels": 4, "layers": 1},
     "pitch": {"channels": 4, "layers": 3},
     "energy": {"channels": 4, "layers": 0},
+    "condition_generator": False,
     "generator": {
         "channels": 8, "upsampling": [4], "upsampling_kernels": [8],
         "residual_kernels": [3, 5], "residual_dilations": [[1, 2], [1]],

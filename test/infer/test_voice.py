@@ -199,9 +199,20 @@ def test_stranger_s_settings_take_no_memory(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
 
 
-def test_what_torch_refuses_is_one_line(tiny_run: Path) -> None:
+def test_what_torch_refuses_is_one_line(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described, statistics = with_model(tiny_run)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("Trying to create tensor with negative dimension\nException raised")
+
+    monkeypatch.setattr("malsori.infer.voice.build", refuse)
+    told = r"^here: its settings make no model: Trying to create tensor with negative dimension$"
+    with pytest.raises(MalsoriError, match=told):
+        assemble(described, {}, statistics, tiny_run, "here", trusted=False)
+
+
+def test_audio_settings_of_a_stranger_take_no_memory(tiny_run: Path) -> None:
     described, statistics = with_model(tiny_run)
     described["audio"] = described["audio"] | {"mel_bands": 10**30}
-    with pytest.raises(MalsoriError, match=r"^here: its settings make no model: ") as caught:
+    with pytest.raises(MalsoriError, match=r"^here: audio\.mel_bands: need at most 1024"):
         assemble(described, {}, statistics, tiny_run, "here", trusted=False)
-    assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from malsori.core.config import Choice, from_dict
 from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.losses.melody import FRAME_PITCH, VOICING
+from malsori.losses.reconstruction import StftLoss, StftLossConfig
 from malsori.models.jets import Jets, JetsConfig, JetsOutput
 from malsori.models.melody import MelodyOutput
 from malsori.models.voice import Conditions, Controls, Prosody, VoiceContext
@@ -38,6 +40,9 @@ SMALL: dict[str, Any] = {
     },
     "segment": 4,
 }
+ISTFT = {
+    "name": "istft", "channels": 8, "hidden": 12, "layers": 2, "kernel": 3, "n_fft": 32, "hop": 8,
+}  # fmt: skip
 STYLE = {"tokens": 3, "heads": 2, "channels": [4], "gru_units": 4}
 
 
@@ -319,6 +324,85 @@ def test_a_batch_with_conditions_speaks_as_its_utterances_alone() -> None:
     torch.testing.assert_close(together.wav[0, :samples], alone.wav[0], atol=1e-5, rtol=0)
 
 
+def state(net: Jets) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in net.state_dict().items()}
+
+
+CONDITIONED = {
+    "one speaker": ({}, {}, False),
+    "speakers": ({"speakers": 3}, {"speaker": torch.tensor([0, 2])}, True),
+    "languages": ({"languages": 2}, {"language": torch.tensor([0, 1])}, True),
+    "style": ({"style": STYLE}, {}, True),
+    "vector added": (
+        {"speaker_embedding": {"size": 5}},
+        {"embedding": torch.linspace(-1, 1, 10).view(2, 5)},
+        True,
+    ),
+    "vector beside": (
+        {"speaker_embedding": {"size": 5, "join": "concat"}},
+        {"embedding": torch.linspace(-1, 1, 10).view(2, 5)},
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CONDITIONED)
+@pytest.mark.parametrize("generator", ["hifigan_v1", "istft"])
+def test_what_the_tokens_are_told_reaches_the_generator(kind: str, generator: str) -> None:
+    made, given, told = CONDITIONED[kind]
+    if generator == "istft":
+        made = {**made, "generator": ISTFT}
+    plain = make(**made, condition_generator=False).eval()
+    net = make(**made).eval()
+    layer = net.generator.condition
+    assert (layer is not None) == told and plain.generator.condition is None
+    if layer is None:
+        assert state(net).keys() == state(plain).keys()
+        assert all(torch.equal(value, state(plain)[name]) for name, value in state(net).items())
+        return
+    heard: list[Tensor] = []
+    layer.register_forward_pre_hook(lambda module, args: heard.append(args[0].squeeze(2)))
+    conditions = Conditions(**given)
+    net(**batch(), conditions=conditions)
+    net.synthesize(batch()["tokens"], batch()["token_lengths"], conditions)
+    rest = {
+        "speaker": given.get("speaker"),
+        "language": given.get("language"),
+        "embedding": given.get("embedding"),
+    }
+    parts = net.conditioning.read(
+        **rest, mel=batch()["mel"] if made.get("style") else None,
+        mel_lengths=batch()["mel_lengths"],
+    )  # fmt: skip
+    assert len(heard) == 2
+    torch.testing.assert_close(heard[0], net.conditioning.summary(parts))
+    neutral = net.conditioning.summary(net.conditioning.read(**rest))
+    torch.testing.assert_close(heard[1], neutral)
+
+
+def test_a_condition_moves_the_waveform_even_where_the_frames_are_the_same() -> None:
+    net, parts = make(speakers=2).eval(), first(batch())
+    with torch.no_grad():
+        net.conditioning.speaker.weight.copy_(torch.eye(2, 8))
+    prosody, _ = net.analyse(**parts, conditions=Conditions(speaker=torch.tensor([0])))
+    net.decoder.register_forward_hook(lambda module, args, out: torch.ones_like(out))
+    arguments = parts["tokens"], parts["token_lengths"]
+    said = [
+        net.synthesize(*arguments, Conditions(speaker=torch.tensor([i])), prosody=prosody).wav
+        for i in (0, 1)
+    ]
+    assert (said[0] - said[1]).abs().max() > 1e-4
+
+
+def test_one_style_is_told_to_the_generator_for_a_whole_batch() -> None:
+    net, parts = make(style=STYLE, generator=ISTFT).eval(), batch(loud=True)
+    tokens, lengths = parts["tokens"], parts["token_lengths"]
+    together = net.synthesize(tokens, lengths)
+    alone = net.synthesize(tokens[:1, :4], lengths[:1])
+    samples = int(alone.wav_lengths[0])
+    torch.testing.assert_close(together.wav[0, :samples], alone.wav[0], atol=1e-5, rtol=0)
+
+
 def test_a_missing_speaker_is_named() -> None:
     net, parts = make(speakers=2), batch()
     with pytest.raises(ConfigError, match="speaker: this voice was trained with one"):
@@ -331,8 +415,24 @@ def test_another_hop_is_refused_with_both_numbers() -> None:
         Jets(JetsConfig(), context)
     assert str(caught.value) == (
         "model.generator.upsampling: [8, 8, 2, 2] makes 256 samples a frame, "
-        "but audio.hop is 300; their product must equal the hop"
+        "but audio.hop is 300; the two must be equal"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("istft", "model.generator.hop: 256 makes 256 samples a frame"),
+        ("istftnet", "model.generator.upsampling: [8, 8] times transform_hop 4 makes 256 samples"),
+    ],
+)
+def test_another_hop_is_refused_by_what_makes_it(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Jets(
+            from_dict(JetsConfig, {"generator": name}),
+            VoiceContext(audio=AudioConfig(hop=300), tokens=9),
+        )
+    assert said in str(caught.value)
 
 
 def test_an_empty_segment_is_refused() -> None:
@@ -340,7 +440,7 @@ def test_an_empty_segment_is_refused() -> None:
         JetsConfig(segment=0)
 
 
-@pytest.mark.parametrize("name", ["hifigan_v1", "hifigan_v2", "hifigan_v3"])
+@pytest.mark.parametrize("name", GENERATORS.names())
 def test_each_version_of_the_generator_speaks_whole_frames(name: str) -> None:
     settings = dataclasses.replace(GENERATORS.entry(name).config(), channels=16)
     config = dataclasses.replace(
@@ -373,6 +473,55 @@ def test_bf16_keeps_alignment_and_predictions_sound() -> None:
     assert out.log_p.dtype == torch.float32
     assert out.durations.sum(1).tolist() == [11, 15]
     assert torch.isfinite(out.fake).all() and torch.isfinite(out.path_log_p).all()
+
+
+def test_a_voice_with_an_inverse_transform_trains_and_speaks() -> None:
+    """A few steps towards a recording: the distance of spectra falls, every parameter moves."""
+    net, parts = make(generator=ISTFT, segment=99, speakers=2), batch()
+    conditions = Conditions(speaker=torch.tensor([0, 1]))
+    loss = StftLoss(StftLossConfig(n_ffts=(32,), hops=(8,), windows=(32,)), AUDIO)
+    real = 0.2 * torch.sin(torch.arange(15 * 8) * 0.7).expand(2, 1, -1)[..., : 11 * 8]
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    before, found = state(net), []
+    for _ in range(50):
+        out = net(**parts, conditions=conditions)
+        parts_of_loss = total(dataclasses.replace(out, fake=out.fake[..., :8]))
+        distance = loss(out.fake, real)
+        optimizer.zero_grad()
+        (distance + 1e-3 * parts_of_loss).backward()
+        optimizer.step()
+        found.append(float(distance.detach()))
+    assert found[-1] < 0.6 * found[0]
+    for name, value in net.named_parameters():
+        if not name.endswith("key.bias"):
+            assert not torch.equal(value, before[name]), name
+    spoken = net.eval().synthesize(parts["tokens"], parts["token_lengths"], conditions)
+    assert torch.isfinite(spoken.wav).all() and spoken.wav.std() > 0.01
+    assert (spoken.wav_lengths == spoken.prosody.durations.sum(1) * AUDIO.hop).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["istft", "istftnet"])
+def test_a_packed_voice_with_an_inverse_transform_speaks_as_its_run(
+    name: str, tiny_corpus: Any, tmp_path: Path
+) -> None:
+    """Through the real entry points: training against an STFT loss, a pack, the pack speaking."""
+    from malsori.infer.pack import load_pack, write_pack
+    from malsori.infer.voice import load_run
+    from malsori.train.run import train
+
+    sizes = {"istft": "{name: istft, channels: 16, hidden: 24, layers: 2}",
+             "istftnet": "{name: istftnet, channels: 16, residual_kernels: [3],"
+                         " residual_dilations: [[1]]}"}  # fmt: skip
+    chosen = (f"model.generator={sizes[name]}", "training.steps=3", "training.validate_every=3")
+    train(tiny_corpus.settings(*chosen, "task.reconstruction=stft"), tmp_path / "run")
+    voice = load_run(tmp_path / "run", "last")
+    write_pack(tmp_path / "run", tmp_path / "voice.zip", checkpoint="last")
+    packed = load_pack(tmp_path / "voice.zip")
+    tokens = torch.tensor([voice.tokens.encode(voice.tokens.symbols[5:15])])
+    said = [v.model.synthesize(tokens, torch.tensor([10])).wav for v in (voice, packed)]
+    assert said[0].abs().max() > 0 and torch.isfinite(said[0]).all()
+    torch.testing.assert_close(said[1], said[0], atol=1e-6, rtol=1e-4)
 
 
 SINGING: dict[str, Any] = {

@@ -61,6 +61,29 @@ def test_all_that_conditions_is_added() -> None:
     torch.testing.assert_close(net(HIDDEN, **GIVEN), HIDDEN + vector[:, None])
 
 
+def test_the_summary_is_the_sum_of_what_is_told() -> None:
+    net = everything()
+    told = net.read(**GIVEN)
+    hidden = net.tell(HIDDEN, told)
+    torch.testing.assert_close(hidden, HIDDEN + net.summary(told)[:, None])
+    assert torch.equal(hidden, net(HIDDEN, **GIVEN))
+    beside = everything("concat")
+    plain, unit = beside.read(**{**GIVEN, "embedding": torch.eye(2, 4)}), torch.eye(2, 4)
+    added = beside.speaker.weight[GIVEN["speaker"]] + beside.language.weight[GIVEN["language"]]
+    added = added + beside.style(GIVEN["mel"], GIVEN["mel_lengths"])
+    share = unit @ beside.embedding.weight[:, 8:].T  # the last columns read the vector
+    torch.testing.assert_close(beside.summary(plain), added + share)
+
+
+def test_a_plain_voice_has_nothing_to_tell() -> None:
+    plain = Conditioning(8)
+    assert not plain.present and plain.summary(plain.read()) is None
+    assert everything().present
+    for one in ({"speakers": 2}, {"languages": 2}, {"style": STYLE},
+                {"embedding": SpeakerEmbeddingConfig(size=3)}):  # fmt: skip
+        assert Conditioning(8, **one).present
+
+
 def test_a_concatenated_speaker_vector_is_read_beside_every_token() -> None:
     net = everything("concat")
     told, layer = net(HIDDEN, **GIVEN), net.embedding

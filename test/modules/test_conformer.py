@@ -226,6 +226,13 @@ def test_linear_feed_forward_has_swish_and_a_convolution_relu(
     torch.testing.assert_close(part(x, everywhere(5)), part.reduce(inner).mT)
 
 
+def test_two_linear_layers_may_have_relu_between_them() -> None:
+    net = make(kernel=1, activation="relu")
+    part, x = net.blocks[0].feed_forward, torch.randn(1, 5, 8)
+    expected = part.reduce(part.expand(x.mT).clamp(min=0)).mT
+    torch.testing.assert_close(part(x, everywhere(5)), expected)
+
+
 def test_unmasked_convolutions_read_the_padding_and_attention_does_not() -> None:
     x, valid = torch.randn(2, 6, 8), valid_positions(torch.tensor([4, 6]), 6)
     other = x.clone()

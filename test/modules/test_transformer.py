@@ -10,10 +10,10 @@ import torch
 from malsori.core.errors import ConfigError
 from malsori.modules.lengths import valid_positions
 from malsori.modules.transformer import (
+    Block,
     ScaledPositions,
     SelfAttention,
     Transformer,
-    TransformerBlock,
     TransformerConfig,
     sinusoids,
 )
@@ -69,7 +69,7 @@ def test_attention_by_hand() -> None:
 
 def test_a_block_is_two_residuals_around_normed_parts() -> None:
     torch.manual_seed(0)
-    block = TransformerBlock(TINY, 8).eval()
+    block = Block(TINY, 8, True, SelfAttention(8, 2, 0.0)).eval()
     x, valid = torch.randn(1, 5, 8), torch.ones(1, 5, dtype=torch.bool)
     y = x + block.attention(block.attention_norm(x), valid)
     inner = block.feed_forward_norm(y).mT

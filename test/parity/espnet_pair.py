@@ -45,6 +45,7 @@ OURS: dict[str, Any] = {
     "energy": {"channels": 20, "dropout": 0},
     "prior": "published",
     "padding": "seen",
+    "condition_generator": False,
     "generator": {
         "channels": 16,
         "upsampling": [4, 4],

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from malsori.core.config import load
+from malsori.models import MODELS
 from malsori.train.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -115,7 +116,33 @@ def test_the_english_recipe_trains_and_decodes(egs: Path) -> None:
     assert list((egs / "mini_ljspeech" / "exp").glob("*/decode/test/wav/*.wav"))
 
 
-@pytest.mark.parametrize("conf", sorted(ROOT.glob("egs/*/conf/*.yaml")), ids=lambda p: p.parts[-3])
+@pytest.mark.slow
+def test_a_vocoder_comes_out_of_the_same_recipe(egs: Path) -> None:
+    """Recordings alone: no F0 is looked for; scores beat another utterance's."""
+    settings = ["training.steps=75", "training.validate_every=75", "training.log_every=15"]
+    words = ["--train-config", "conf/train_hifigan.yaml", "--name", "vocoder"]
+    done = run(egs / "mini_kss", *words, "--", *settings, "schedule.final=1.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "malsori decode --model" in done.stdout
+    assert "nothing to do: the task vocoder is trained on recordings alone" in done.stdout
+    folder = egs / "mini_kss" / "exp" / "vocoder"
+    logged = [e for e in metrics(folder) if "generator/reconstruction" in e]
+    mel = [entry["generator/reconstruction"] for entry in logged]
+    assert mel[-1] < 0.75 * mel[0]
+    assert not (folder / "tokens.txt").exists() and (folder / "vocoder.malsori.zip").is_file()
+    for name in ("test", "train_sample"):
+        assert (folder / "decode" / name / "rtf.json").is_file()
+        summary = json.loads((folder / "score" / name / "scores.json").read_text("utf-8"))[
+            "summary"
+        ]
+        mcd = {system: summary[system]["mcd_db"]["mean"] for system in summary}
+        assert mcd["decoded"] < mcd["other_utterance"] < mcd["silence"]
+
+
+@pytest.mark.parametrize(
+    "conf", sorted(ROOT.glob("egs/*/conf/*.yaml")), ids=lambda p: f"{p.parts[-3]}-{p.stem}"
+)
 def test_every_conf_is_read(conf: Path) -> None:
+    """Loading compares the model with the audio settings, such as a generator's hop."""
     config = load(TrainConfig, conf)
-    assert config.model.config.generator.config.hop == config.audio.hop
+    assert config.training.steps > 0 and config.model.name in MODELS.names()

@@ -217,8 +217,17 @@ def test_the_shared_pass_gives_the_textbooks_gradients() -> None:
             assert difference <= 1e-6 * scale, f"{player} {name}: {difference} of {scale}"
 
 
-def test_every_parameter_of_both_players_learns() -> None:
-    for player, gradients in ours(make(), make_batch()).items():
+STFT = {"reconstruction": {"name": "stft", "n_ffts": [64], "hops": [16], "windows": [64]}}
+ISTFT = {"name": "istft", "channels": 8, "hidden": 12, "layers": 2, "n_fft": 64, "hop": HOP}
+
+
+@pytest.mark.parametrize(
+    ("task", "model"), [({}, {}), (STFT, {}), ({}, {"generator": ISTFT})], ids=["", "stft", "istft"]
+)
+def test_every_parameter_of_both_players_learns(
+    task: dict[str, Any], model: dict[str, Any]
+) -> None:
+    for player, gradients in ours(make(task, **model), make_batch()).items():
         for name, gradient in gradients.items():
             if name.endswith("key.bias"):  # the same for all keys: softmax takes it away
                 continue
@@ -357,6 +366,12 @@ def test_given_weights_win_over_the_recipes() -> None:
     assert task.weights["generator"]["energy"] == 0.0
     assert task.weights["generator"]["reconstruction"] == 45.0
     assert loss_weights({"a": 1.0}, {}, ["a"]) == {"a": 1.0}
+
+
+def test_each_reconstruction_loss_has_its_own_reference_weight() -> None:
+    assert make(STFT).weights["generator"]["reconstruction"] == 20.0
+    given = make({**STFT, "weights": {"reconstruction": 3.0}})
+    assert given.weights["generator"]["reconstruction"] == 3.0
 
 
 def test_the_hinge_game_can_be_chosen() -> None:

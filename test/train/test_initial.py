@@ -76,15 +76,19 @@ def says(model: Any, tokens: TokenList, symbols: list[str], speaker: int | None 
         return model.synthesize(ids, torch.tensor([ids.shape[1]]), Conditions(speaker=who)).wav
 
 
-def with_speakers(names: list[str]) -> Change:
-    """Give a pack a voice for each name."""
+def with_speakers(names: list[str], told: bool = True) -> Change:
+    """Give a pack a voice for each name; ``told``: the waveform generator knows it too."""
 
     def change(members: dict[str, bytes]) -> None:
         tree = yaml.safe_load(members["config.yaml"])
+        tree["model"]["condition_generator"] = told
         members["config.yaml"] = yaml.safe_dump(tree | {"speakers": names}).encode()
         weights = load(members["model.safetensors"])
         torch.manual_seed(5)
         weights["conditioning.speaker.weight"] = torch.randn(len(names), 16)
+        if told:
+            weights["generator.condition.weight"] = 0.1 * torch.randn(16, 16, 1)
+            weights["generator.condition.bias"] = 0.1 * torch.randn(16)
         members["model.safetensors"] = save(weights)
 
     return change
@@ -174,9 +178,37 @@ def test_one_speaker_to_several(tiny_corpus: Any, tiny_pack: Path) -> None:
     assert "each begins as the one voice" in record["speakers"]["note"]
 
 
-@pytest.mark.parametrize("name", ["bob", "stranger"])
-def test_several_speakers_to_one(tiny_corpus: Any, repack: Any, name: str) -> None:
+def test_the_generator_is_told_from_now_on(tiny_corpus: Any, repack: Any) -> None:
+    """A voice whose waveform generator did not know the speaker, such as an imported one."""
+    base = repack(with_speakers(["ann", "bob"], told=False))
+    voice = load_pack(base)
+    task, _, tokens = begin(tiny_corpus, base, (), ("bob", "new"))
+    spoken = list(tokens.symbols[5:20])
+    wanted = says(voice.model, tokens, spoken, 1)
+    assert torch.equal(says(task.model, tokens, spoken, 0), wanted)
+    layer = task.model.generator.condition
+    gains = layer.parametrizations.weight.original0
+    assert (gains == 0).all()
+    (layer(torch.randn(2, 16, 1)) * torch.randn(2, 16, 1)).sum().backward()
+    assert (gains.grad != 0).all()  # it can learn
+
+
+def test_a_generator_that_was_told_and_shall_not_be_is_refused(
+    tiny_corpus: Any, repack: Any
+) -> None:
     base = repack(with_speakers(["ann", "bob"]))
+    with pytest.raises(MalsoriError) as caught:
+        begin(tiny_corpus, base, (), ("ann", "bob"), "model.condition_generator=false")
+    assert str(caught.value) == (
+        f"{base}: its waveform generator is told speaker, language and style; to start from it set "
+        "model.condition_generator=true"
+    )
+
+
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("name", ["bob", "stranger"])
+def test_several_speakers_to_one(tiny_corpus: Any, repack: Any, name: str, told: bool) -> None:
+    base = repack(with_speakers(["ann", "bob"], told))
     voice = load_pack(base)
     task, record, tokens = begin(tiny_corpus, base, (), (name,))
     spoken = list(tokens.symbols[5:20])
@@ -197,6 +229,7 @@ def test_several_speakers_to_one(tiny_corpus: Any, repack: Any, name: str) -> No
     "override",
     [
         "model.segment=6", "model.prior=published", "model.padding=seen", "compat=espnet",
+        "model.condition_generator=false",
         "model.encoder.dropout=0.3",
         "model.pitch.dropout=0.0", "model.generator.initial_std=0.5", "audio.f0_low_hz=60",
         "task.weights.pitch=2", "optimizer.lr=0.1", "schedule=constant", "data.batch=2 s",

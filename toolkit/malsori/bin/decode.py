@@ -5,17 +5,29 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "speak the texts of a data dir (stage 5)"
-EPILOG = "example: malsori decode --exp exp/jets --data data/test"
+SUMMARY = "speak the texts of a data dir, or make recordings again with a vocoder (stage 5)"
+EPILOG = (
+    "example: malsori decode --exp exp/jets --data data/test; "
+    "malsori decode --model vocoder.malsori.zip --data wavs --out again"
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--exp", type=Path, required=True, help="run folder")
-    parser.add_argument("--data", type=Path, required=True, help="data dir")
-    parser.add_argument("--out", type=Path, help="default: EXP/decode/NAME of the data dir")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--exp", type=Path, help="run folder")
+    model.add_argument("--model", type=Path, help="pack (voice.malsori.zip)")
     parser.add_argument(
-        "--checkpoint", default="best", help="best (default), last, average or step-N"
+        "--data",
+        type=Path,
+        required=True,
+        help="data dir; for a vocoder also a folder of audio files",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="default with --exp: EXP/decode/NAME of the data dir"
+    )
+    parser.add_argument(
+        "--checkpoint", default="best", help="of a run: best (default), last, average or step-N"
     )
     parser.add_argument("--batch", default="60 s", help="audio spoken at a time (default 60 s)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
@@ -36,8 +48,10 @@ def run(args: argparse.Namespace) -> None:
 
     from malsori.core.errors import UsageError
     from malsori.data.datadir import DataDir
+    from malsori.data.recordings import open_recordings
     from malsori.infer.decode import decode
-    from malsori.infer.voice import load_run
+    from malsori.infer.pack import open_model, open_run
+    from malsori.infer.vocoder import MelVoice, copy_synthesis
 
     try:
         seconds = humanfriendly.parse_timespan(args.batch)
@@ -47,6 +61,16 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"--threads: {args.threads} is below 0")
     if args.threads:
         torch.set_num_threads(args.threads)
-    voice = load_run(args.exp, args.checkpoint, args.device)
+    if args.exp is None and args.out is None:
+        raise UsageError("--out: say which folder to write into")
     out = args.out or args.exp / "decode" / args.data.name
-    decode(voice, DataDir(args.data), out, seconds, args.teacher_forcing)
+    if args.exp is not None:
+        voice = open_run(args.exp, args.checkpoint, args.device)
+    else:
+        voice = open_model(args.model, args.device, args.checkpoint)
+    if isinstance(voice, MelVoice):
+        if args.teacher_forcing:
+            raise UsageError("--teacher-forcing: a vocoder predicts nothing; leave it out")
+        copy_synthesis(voice, open_recordings(args.data), out, seconds)
+    else:
+        decode(voice, DataDir(args.data), out, seconds, args.teacher_forcing)

@@ -27,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Import, then open the result in an empty folder and let it speak."""
     from malsori.espnet.pack_reader import read_espnet
-    from malsori.infer.pack import Licences, speak_from_pack, write_voice
+    from malsori.infer.licences import Licences
+    from malsori.infer.pack import speak_from_pack, write_voice
 
     voice = read_espnet(args.pack, args.weights, args.with_training, args.frontend)
     write_voice(voice, args.out, Licences(weights=args.licence, data=args.data_licence))

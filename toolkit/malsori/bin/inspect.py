@@ -26,4 +26,6 @@ def run(args: argparse.Namespace) -> None:
     print("sizes:")
     for name, size in read_sizes(args.pack).items():
         print(f"  {name}: {size}")
-    print("tokens: " + " ".join(read_tokens(args.pack)))
+    tokens = read_tokens(args.pack)
+    if tokens:
+        print("tokens: " + " ".join(tokens))

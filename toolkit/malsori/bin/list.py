@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-SUMMARY = "list tasks, models, generators, losses, front ends, optimisers, schedules"
+SUMMARY = "list tasks, models, stacks, generators, losses, front ends, optimisers, schedules"
 EPILOG = "example: malsori list models"
 
 REGISTRIES = {
     "tasks": "malsori.tasks:TASKS",
     "models": "malsori.models:MODELS",
+    "stacks": "malsori.modules:STACKS",
     "generators": "malsori.modules:GENERATORS",
     "losses": "malsori.losses:LOSSES",
     "reconstructions": "malsori.losses:RECONSTRUCTIONS",
     "adversarial": "malsori.losses:ADVERSARIAL",
     "frontends": "malsori.text:FRONTENDS",
+    "scorers": "malsori.score:SCORERS",
     "optimizers": "malsori.train:OPTIMIZERS",
     "schedules": "malsori.train:SCHEDULES",
 }

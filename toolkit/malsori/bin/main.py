@@ -25,7 +25,9 @@ COMMANDS = {
     "pack": "malsori.bin.pack",
     "export": "malsori.bin.export",
     "import-espnet": "malsori.bin.import_espnet",
+    "import-hifigan": "malsori.bin.import_hifigan",
     "synthesize": "malsori.bin.synthesize",
+    "align": "malsori.bin.align",
     "inspect": "malsori.bin.inspect",
     "new-recipe": "malsori.bin.new_recipe",
 }

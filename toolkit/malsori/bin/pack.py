@@ -26,11 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Pack, then open the result in an empty folder and let it speak."""
-    from malsori.infer.pack import Licences, speak_from_pack, write_pack
+    """Pack, then open the result in an empty folder and let it do what it is for."""
+    from malsori.infer.licences import Licences
+    from malsori.infer.pack import try_pack, write_pack
 
     licences = Licences(weights=args.licence, data=args.data_licence)
     write_pack(args.exp, args.out, args.checkpoint, licences, args.with_training)
     sample = args.out.with_suffix("").with_suffix(".wav")
-    sentence = speak_from_pack(args.out, args.sentence, sample)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; it said {sentence!r}: {sample}")
+    told = try_pack(args.out, args.sentence, sample)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB; {told}")

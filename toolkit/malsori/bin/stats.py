@@ -36,8 +36,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write statistics and F0."""
     from malsori.core.config import load
+    from malsori.core.log import get_logger
     from malsori.data.stats import collect
+    from malsori.tasks.task import TaskConfig
     from malsori.train.config import TrainConfig
 
-    audio = load(TrainConfig, args.config, args.overrides).audio
-    collect(args.data, args.tokens, audio, args.out, args.jobs, args.max_rejected)
+    config = load(TrainConfig, args.config, args.overrides)
+    task: TaskConfig = config.task.config
+    if task.material == "recordings":
+        get_logger(__name__).info(
+            "nothing to do: the task %s is trained on recordings alone", config.task.name
+        )
+        return
+    collect(args.data, args.tokens, config.audio, args.out, args.jobs, args.max_rejected)

@@ -1,13 +1,14 @@
 """One batch of padded utterances.
 
-Axes: B utterances, N tokens, T frames, S samples, E numbers of a speaker vector.
+Axes: B utterances, N tokens, T frames, S samples, M mel bands, E numbers of a speaker vector.
+A task that is trained on recordings alone gets N = 0 and no frame of F0.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,18 +22,20 @@ class Utterance:
     """One utterance as the dataset gives it."""
 
     id: str
-    tokens: NDArray[np.int64]
-    """(N,)."""
     wav: NDArray[np.float32]
     """(S,), full scale 1."""
-    log_f0: NDArray[np.float32]
+    tokens: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(N,)."""
+    log_f0: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     """Natural logarithm of continuous F0 in Hz, (T,) with T = S // hop + 1."""
     voiced: NDArray[np.float32] | None = None
     """1 where F0 was found, else 0, (T,); None if that was not kept."""
-    speaker: int
-    language: int
+    speaker: int = 0
+    language: int = 0
     embedding: NDArray[np.float32] | None = None
     """External speaker vector (x-vector), (E,); None for a model that takes none."""
+    mel: NDArray[np.float32] | None = None
+    """Log10 mel amplitudes that stand for those of ``wav``, (T, M); None to compute them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,10 @@ class Batch:
     """(B,)."""
     embedding: Tensor | None = None
     """External speaker vectors, (B, E); None for a model that takes none."""
+    mel: Tensor | None = None
+    """Log10 mel amplitudes in place of the recordings' own, (B, T, M), 0 at padding; or None."""
+    mel_lengths: Tensor | None = None
+    """(B,), if ``mel`` is given."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``, copied without waiting where the memory is pinned."""
@@ -82,6 +89,8 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
     """Return the utterances padded to the longest."""
     voiced = [u.voiced for u in utterances if u.voiced is not None]
     vectors = [u.embedding for u in utterances if u.embedding is not None]
+    mels = [u.mel for u in utterances if u.mel is not None]
+    given = len(mels) == len(utterances)
     return Batch(
         ids=tuple(utterance.id for utterance in utterances),
         tokens=_pad([u.tokens for u in utterances]),
@@ -93,14 +102,16 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
         speaker=torch.tensor([u.speaker for u in utterances]),
         language=torch.tensor([u.language for u in utterances]),
         embedding=torch.from_numpy(np.stack(vectors)) if vectors else None,
+        mel=_pad(mels) if given else None,
+        mel_lengths=torch.tensor([len(mel) for mel in mels]) if given else None,
     )
 
 
 def _pad(arrays: Sequence[NDArray[np.generic]], edge: bool = False) -> Tensor:
     longest = max(map(len, arrays))
-    padded = np.zeros((len(arrays), longest), dtype=arrays[0].dtype)
+    padded = np.zeros((len(arrays), longest, *arrays[0].shape[1:]), dtype=arrays[0].dtype)
     for row, array in zip(padded, arrays, strict=True):
         row[: len(array)] = array
-        if edge:
+        if edge and len(array):
             row[len(array) :] = array[-1]
     return torch.from_numpy(padded)

@@ -9,14 +9,13 @@ the folder in which the command runs.
 from __future__ import annotations
 
 import hashlib
-import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from malsori.core.errors import MalsoriError
+from malsori.data.audio_files import AudioFiles, AudioSource
 from malsori.data.table import Table
 from malsori.data.vectors import VectorError, read_vector
 from malsori.dsp import audio
@@ -25,18 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COMPARED_ROWS = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AudioSource:
-    """Where the sound of one utterance is."""
-
-    path: str
-    """Audio file, or ``archive.ark:offset``."""
-    start: float = 0.0
-    """Where the utterance begins in it, in seconds."""
-    end: float | None = None
-    """Where the utterance ends in it, in seconds; None for the end of the file."""
 
 
 class DataDir:
@@ -60,13 +47,12 @@ class DataDir:
         self._text = Table(self.path / "text")
         self._speaker = Table(self.path / "utt2spk")
         self._duration = Table(self.path / "utt2dur")
-        self._recording = Table(self.path / "wav.scp")
-        self._segment = self._optional("segments")
+        self._audio = AudioFiles(self.path)
         self._language = self._optional("utt2lang")
         self._vector = self._optional("xvector.scp")
         self._speaker_vector = self._optional("spk2xvector.scp")
         self._speakers = Table(self.path / "spk2utt")
-        tables = [self._speaker, self._duration, self._segment or self._recording]
+        tables = [self._speaker, self._duration, self._audio.rows]
         for table in [*tables, *filter(None, [self._language, self._vector])]:
             self._compare(table)
         self._seconds: NDArray[np.float64] | None = None
@@ -172,23 +158,8 @@ class DataDir:
             MalsoriError: The row of ``segments`` is no segment, its recording is not in
                 ``wav.scp``, or the audio is a shell pipe.
         """
-        if self._segment is None:
-            return AudioSource(path=self._plain(self._value(self._recording, i), i))
-        fields = self._value(self._segment, i).split()
-        try:
-            recording, start, end = fields[0], float(fields[1]), float(fields[2])
-        except (IndexError, ValueError):
-            raise MalsoriError(
-                f"{self._segment.path}:{i + 1}: expected 'utterance recording start end'"
-            ) from None
-        row: int | None = i if self._recording.has_key(i, recording) else None
-        if row is None:
-            row = self._recording.find(recording)
-        if row is None:
-            raise MalsoriError(
-                f"{self._segment.path}:{i + 1}: recording {recording!r} is not in wav.scp"
-            )
-        return AudioSource(path=self._plain(self._recording.value(row), row), start=start, end=end)
+        self._value(self._audio.rows, i)  # looks at the key
+        return self._audio.source(i)
 
     def wav(self, i: int, sample_rate: int) -> NDArray[np.float32]:
         """Return the waveform of utterance ``i`` at this sample rate, float32 (S,).
@@ -208,13 +179,8 @@ class DataDir:
         for name in ("text", "wav.scp", "segments", "utt2dur"):
             path = self.path / name
             total.update(path.read_bytes() if path.exists() else b"-")
-        for _, recording in self._recording.items():
-            file, colon, offset = recording.rpartition(":")
-            try:
-                state = os.stat(file if colon and offset.isdecimal() else recording)
-            except OSError:
-                continue  # reading it will say what is wrong
-            total.update(f"{state.st_size} {state.st_mtime_ns}\n".encode())
+        for state in self._audio.states():
+            total.update(state.encode())
         return total.hexdigest()
 
     def speakers(self) -> list[str]:
@@ -259,11 +225,3 @@ class DataDir:
             f"{table.path}:{i + 1}: {table.key(i)!r} where text has {self._text.key(i)!r}: "
             f"'malsori data check {self.path}' shows all differences"
         )
-
-    def _plain(self, path: str, row: int) -> str:
-        if path.endswith("|"):
-            raise MalsoriError(
-                f"{self._recording.path}:{row + 1}: a shell pipe: malsori runs no commands out of "
-                "data; write the command's output into files and name those"
-            )
-        return path

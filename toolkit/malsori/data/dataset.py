@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,19 @@ class Names:
         return cls(speakers=tuple(data.speakers()), languages=tuple(data.languages()) or ("",))
 
 
+class Dataset(Protocol):
+    """Utterances to make batches of."""
+
+    seconds: NDArray[np.float64]
+    """Duration of each, (U,)."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Utterance:
+        """Return utterance ``i``."""
+        ...
+
+
 class SpeechDataset:
     """The utterances of one set that passed stages 1 to 3, read one at a time.
 
@@ -113,7 +127,9 @@ class SpeechDataset:
         self._speakers = {speaker: i for i, speaker in enumerate(names.speakers)}
         self._languages = {language: i for i, language in enumerate(names.languages)}
         self.seconds: NDArray[np.float64] = self.data.seconds[self._rows]
-        self._cache = self._open_cache(config, name)
+        self._cache = open_cache(
+            config, name, self.seconds, audio.sample_rate, self.data.fingerprint
+        )
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -168,17 +184,33 @@ class SpeechDataset:
             return self.data.wav(row, rate)
         return self._cache.get(i, lambda: self.data.wav(row, rate))
 
-    def _open_cache(self, config: DataConfig, name: str) -> AudioCache | None:
-        if config.cache == "none":
-            return None
-        samples = np.ceil(self.seconds * self.audio.sample_rate).astype(np.int64)
-        path = None
-        if config.cache == "disk":
-            print_of = hashlib.sha256(self.data.fingerprint().encode())
-            print_of.update(f"{self.audio.sample_rate} {len(self)}".encode())
-            print_of.update(samples.tobytes())
-            path = Path(config.stats) / "cache" / f"{name}-{print_of.hexdigest()[:16]}.pcm"
-        return AudioCache(samples, path)
+
+def open_cache(
+    config: DataConfig,
+    name: str,
+    seconds: NDArray[np.float64],
+    sample_rate: int,
+    fingerprint: Callable[[], str],
+) -> AudioCache | None:
+    """Return the cache that ``config`` asks for; None for none.
+
+    Args:
+        config: Which kind, and where.
+        name: Of the set.
+        seconds: Duration of each utterance, (U,).
+        sample_rate: At which they are read, Hz.
+        fingerprint: Returns a hash that changes with the set; asked for on disk only.
+    """
+    if config.cache == "none":
+        return None
+    samples = np.ceil(seconds * sample_rate).astype(np.int64)
+    path = None
+    if config.cache == "disk":
+        print_of = hashlib.sha256(fingerprint().encode())
+        print_of.update(f"{sample_rate} {len(seconds)}".encode())
+        print_of.update(samples.tobytes())
+        path = Path(config.stats) / "cache" / f"{name}-{print_of.hexdigest()[:16]}.pcm"
+    return AudioCache(samples, path)
 
 
 def _stage_table(path: Path, stage: int, command: str) -> Table:

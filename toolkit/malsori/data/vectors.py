@@ -1,9 +1,9 @@
-"""Vectors in Kaldi archives, such as x-vectors of speakers."""
+"""Vectors and matrices in Kaldi archives: x-vectors of speakers, mel spectrograms."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +16,12 @@ MARKS = (b"\0BFV ", b"\0BDV ")
 """What binary vectors of float32 and float64 begin with; kaldiio would unpickle others."""
 
 
+MATRIX_MARKS: dict[bytes, np.dtype[Any]] = {b"\0BFM ": np.dtype("<f4"), b"\0BDM ": np.dtype("<f8")}
+"""What binary matrices begin with."""
+
+
 class VectorError(MalsoriError):
-    """A vector cannot be read; the line says which and why."""
+    """A vector or matrix cannot be read; the line says which and why."""
 
 
 def read_vector(place: str) -> NDArray[np.float32]:
@@ -53,3 +57,35 @@ def read_vector(place: str) -> NDArray[np.float32]:
     if not np.isfinite(vector).all():
         raise VectorError(f"{place}: {np.sum(~np.isfinite(vector))} of its numbers are not finite")
     return vector
+
+
+def read_matrix(place: str) -> NDArray[np.float32]:
+    """Return a matrix, (rows, columns), all of whose numbers are finite.
+
+    Args:
+        place: ``file.ark:offset``, as for ``read_vector``.
+
+    Raises:
+        VectorError: There is no such file, no matrix at that place, or a number is not finite.
+    """
+    path, _, offset = place.rpartition(":")
+    if not path or not offset.isdecimal():
+        raise VectorError(f"{place!r} is not 'file.ark:offset'")
+    try:
+        with open(path, "rb") as ark:
+            ark.seek(int(offset))
+            kind = MATRIX_MARKS.get(ark.read(len(MARKS[0])))
+            if kind is None:
+                raise ValueError("no matrix of floats begins there")
+            rows, columns = struct.unpack("<xixi", ark.read(10))  # a 4 before each
+            content = ark.read(max(0, rows * columns) * kind.itemsize)
+        matrix = np.frombuffer(content, kind).reshape(rows, columns).astype(np.float32)
+    except OSError as error:
+        raise VectorError(f"{place}: {error.strerror or error}") from error
+    except (ValueError, OverflowError, MemoryError, struct.error) as error:
+        raise VectorError(f"{place}: damaged or no matrix ({error})") from error
+    if not matrix.size:
+        raise VectorError(f"{place}: not a matrix with numbers in it")
+    if not np.isfinite(matrix).all():
+        raise VectorError(f"{place}: {np.sum(~np.isfinite(matrix))} of its numbers are not finite")
+    return matrix

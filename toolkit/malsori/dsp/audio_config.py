@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from malsori.core.errors import ConfigError
 
+MOST_BANDS, LARGEST_FFT = 1024, 65536
+"""Far more than speech needs: a stranger's settings are refused before filters fill the memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AudioConfig:
@@ -41,6 +44,11 @@ class AudioConfig:
             )
         if self.mel_bands < 1:
             raise ConfigError(f"mel_bands: must be at least 1, got {self.mel_bands}")
+        if self.mel_bands > MOST_BANDS or self.n_fft > LARGEST_FFT:
+            raise ConfigError(
+                f"mel_bands: need at most {MOST_BANDS}, and n_fft at most {LARGEST_FFT}, "
+                f"got {self.mel_bands} and {self.n_fft}"
+            )
         if not 0 <= self.mel_low_hz < self.mel_high_hz <= self.sample_rate / 2:
             raise ConfigError(
                 f"mel_high_hz: need 0 <= mel_low_hz < mel_high_hz <= {self.sample_rate / 2:g} "

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from malsori.dsp.audio_config import AudioConfig
 
@@ -103,3 +104,39 @@ class Spectrogram(nn.Module):
         energy = power.sum(-1).clamp_min(FLOOR).sqrt()
         mel = (power.clamp_min(FLOOR).sqrt() @ self.filters).clamp_min(FLOOR).log10()
         return mel, energy
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Return the frames of waveforms of ``lengths`` samples, (B,)."""
+        return lengths // self.audio.hop + 1
+
+
+class HifiganSpectrogram(Spectrogram):
+    """The same as HiFi-GAN's authors compute it, still to base 10.
+
+    Frames lie about the middle of their hop samples, not about the first, so that there are
+    S // hop of them (one for less than a hop); the floors are higher.
+
+    Source: Kong et al. 2020, their code at github.com/jik876/hifi-gan, ``meldataset.py``.
+    """
+
+    added_power = 1e-9
+    floor = 1e-5
+    """Smallest mel amplitude."""
+
+    def forward(self, wav: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log10 mel amplitudes, (B, T, M), and energy, (B, T), with T = S // hop.
+
+        Args:
+            wav: (B, S), full scale 1.
+            lengths: Samples of each utterance, (B,).
+        """
+        audio = self.audio
+        wav = F.pad(wav.float(), (0, max(0, audio.hop - wav.shape[1])))
+        padded = reflect_pad(wav, lengths, (audio.n_fft - audio.hop) // 2)
+        power = power_spectrum(padded, audio.n_fft, audio.hop, self.window) + self.added_power
+        mel = (power.sqrt() @ self.filters).clamp_min(self.floor).log10()
+        return mel, power.sum(-1).sqrt()
+
+    def frames(self, lengths: Tensor) -> Tensor:
+        """Return the frames of waveforms of ``lengths`` samples, (B,)."""
+        return (lengths // self.audio.hop).clamp_min(1)

@@ -40,6 +40,49 @@ def speech_bounds(
     """
     if threshold_db <= 0 or pad_seconds < 0:
         raise ValueError(f"threshold {threshold_db} dB or pad {pad_seconds} s is negative")
+    starts, window, loud = _loud_windows(wav, sample_rate, threshold_db)
+    heard = np.flatnonzero(loud)
+    begin = starts[heard[0]] / sample_rate - pad_seconds
+    end = (starts[heard[-1]] + window) / sample_rate + pad_seconds
+    return max(float(begin), 0.0), min(float(end), len(wav) / sample_rate)
+
+
+def silences(
+    wav: NDArray[np.float32],
+    sample_rate: int,
+    *,
+    threshold_db: float = 40.0,
+    shortest_seconds: float = 0.1,
+) -> list[tuple[float, float]]:
+    """Return the begin and end of every silence, in seconds, in the order of time.
+
+    Levels are measured as in ``speech_bounds``. Silence at the beginning or the end of the waveform
+    counts however short it is.
+
+    Args:
+        wav: Waveform, (S,).
+        sample_rate: Samples a second.
+        threshold_db: How far below the loudest window speech may lie, in dB, above 0.
+        shortest_seconds: Shorter silences, such as those inside of plosives, are none.
+
+    Raises:
+        AudioError: There are no samples, or no sample passes -60 dB of full scale.
+    """
+    starts, window, loud = _loud_windows(wav, sample_rate, threshold_db)
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], loud, [True]]).astype(np.int8)))
+    found = []
+    for first, after in zip(edges[::2], edges[1::2], strict=True):
+        begin = float(starts[first]) / sample_rate
+        end = float(starts[after - 1] + window) / sample_rate
+        if first == 0 or after == len(loud) or end - begin >= shortest_seconds:
+            found.append((begin, end))
+    return found
+
+
+def _loud_windows(
+    wav: NDArray[np.float32], sample_rate: int, threshold_db: float
+) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:
+    """Return where each window starts, its samples, and whether it is loud, (windows,)."""
     centred = np.asarray(wav, dtype=np.float64)
     if len(centred):
         centred = centred - centred.mean()
@@ -50,7 +93,4 @@ def speech_bounds(
     starts = np.arange(0, len(centred) - window + hop, hop).clip(max=len(centred) - window)
     summed = np.concatenate([[0.0], np.cumsum(centred**2)])
     power = summed[starts + window] - summed[starts]
-    loud = np.flatnonzero(power >= power.max() * 10 ** (-threshold_db / 10))
-    begin = starts[loud[0]] / sample_rate - pad_seconds
-    end = (starts[loud[-1]] + window) / sample_rate + pad_seconds
-    return max(float(begin), 0.0), min(float(end), len(centred) / sample_rate)
+    return starts, window, power >= power.max() * 10 ** (-threshold_db / 10)

@@ -29,6 +29,18 @@ class Statistics:
     energy_std: float
     """Likewise; above 0."""
 
+    @classmethod
+    def neutral(cls, bands: int) -> Statistics:
+        """Return mean 0 and deviation 1 of everything: nothing is normalised."""
+        return cls(
+            mel_mean=(0.0,) * bands,
+            mel_std=(1.0,) * bands,
+            pitch_mean=0.0,
+            pitch_std=1.0,
+            energy_mean=0.0,
+            energy_std=1.0,
+        )
+
     def save(self, path: str | Path) -> None:
         """Write the numbers as JSON."""
         write_json(path, dataclasses.asdict(self))

@@ -11,9 +11,12 @@ from malsori.espnet.names import positionwise
 from malsori.models.jets import JetsConfig
 from malsori.modules.conformer import ConformerConfig
 from malsori.modules.discriminators import DiscriminatorConfig
+from malsori.modules.hifigan import HifiganConfig
 from malsori.modules.predictors import PredictorConfig
 from malsori.modules.transformer import TransformerConfig
 
+STACKS = ("transformer", "conformer")
+"""Encoders and decoders that ESPnet has."""
 NO_ENSEMBLE: dict[str, Any] = {"scales": 0, "follow_official_norm": False, "periods": []}
 """Discriminators of a voice that speaks only: none, so that nothing is missing in its weights."""
 
@@ -30,6 +33,7 @@ def generator_params(config: JetsConfig, speakers: int, languages: int) -> dict[
         ConfigError: ESPnet has no such model; the line names the setting.
     """
     encoder, decoder = config.encoder.config, config.decoder.config
+    _refuse_stacks(config)
     _same("heads", encoder.heads, decoder.heads)
     kind, kernel = positionwise(config)
     return {
@@ -57,11 +61,8 @@ def generator_params(config: JetsConfig, speakers: int, languages: int) -> dict[
         "energy_embed_dropout": config.energy_embedding.dropout,
         **_hifigan(config),
         "segment_size": config.segment,
-        "spks": speakers if speakers > 1 else None,
-        "langs": languages if languages > 1 else None,
-        "spk_embed_dim": config.speaker_embedding.size or None,
-        "spk_embed_integration_type": config.speaker_embedding.join,
         **_style(config),
+        **_conditions(config, speakers, languages),
     }
 
 
@@ -135,6 +136,14 @@ def discriminator_params(config: DiscriminatorConfig) -> dict[str, Any] | None:
     }
 
 
+def _refuse_stacks(config: JetsConfig) -> None:
+    for side, chosen in (("encoder", config.encoder), ("decoder", config.decoder)):
+        if chosen.name not in STACKS:
+            raise ConfigError(
+                f"model.{side}.name: {chosen.name!r}, but ESPnet has {' and '.join(STACKS)} only"
+            )
+
+
 def _stacks(
     encoder: TransformerConfig | ConformerConfig, decoder: TransformerConfig | ConformerConfig
 ) -> dict[str, Any]:
@@ -186,6 +195,10 @@ def _predictor(name: str, config: PredictorConfig, dropout: str) -> dict[str, An
 
 def _hifigan(config: JetsConfig) -> dict[str, Any]:
     generator = config.generator.config
+    if not isinstance(generator, HifiganConfig) or generator.outputs != 1:
+        raise ConfigError(
+            f"model.generator.name: {config.generator.name!r}, but ESPnet has HiFi-GAN only"
+        )
     if generator.harmonics:
         raise ConfigError(
             f"model.generator.harmonics: {generator.harmonics}, but ESPnet's generator has none"
@@ -220,6 +233,28 @@ def _style(config: JetsConfig) -> dict[str, Any]:
         "gst_conv_layers": len(style.channels),
         "gst_conv_chans_list": list(style.channels),
         "gst_gru_units": style.gru_units,
+    }
+
+
+def _conditions(config: JetsConfig, speakers: int, languages: int) -> dict[str, Any]:
+    """Return how many speakers and languages there are, unless the waveform generator is told."""
+    told = {
+        "several speakers": speakers > 1,
+        "several languages": languages > 1,
+        "speaker vectors": config.speaker_embedding.size > 0,
+        "style tokens": config.style.tokens > 0,
+    }
+    if config.condition_generator and any(told.values()):
+        kinds = ", ".join(name for name, there in told.items() if there)
+        raise ConfigError(
+            f"model.condition_generator: true, and the voice has {kinds}, but ESPnet's waveform "
+            "generator is told nothing; train with model.condition_generator=false"
+        )
+    return {
+        "spks": speakers if speakers > 1 else None,
+        "langs": languages if languages > 1 else None,
+        "spk_embed_dim": config.speaker_embedding.size or None,
+        "spk_embed_integration_type": config.speaker_embedding.join,
     }
 
 

@@ -191,8 +191,16 @@ def positionwise(config: JetsConfig) -> tuple[str, int]:
             f"decoder, here they are {kernel}, {last} and {decoder.kernel}, "
             f"{decoder.reduce_kernel or decoder.kernel}"
         )
+    if last == kernel == 1:
+        between = {s.activation for s in (encoder, decoder) if isinstance(s, ConformerConfig)}
+        if len(between) > 1:
+            raise MalsoriError(
+                "model.decoder.activation: ESPnet has one for encoder and decoder, here they are "
+                f"{encoder.activation}, {decoder.activation}"
+            )
+        return ("conv1d" if between == {"relu"} else "linear"), 1
     if last == kernel:
-        return ("linear", 1) if kernel == 1 else ("conv1d", kernel)
+        return "conv1d", kernel
     if last != 1:
         raise MalsoriError(
             f"model.encoder.reduce_kernel: ESPnet has {kernel} or 1 beside kernel {kernel}, "

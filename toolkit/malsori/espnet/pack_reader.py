@@ -8,20 +8,14 @@ before any model is built.
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
 import re
-import struct
-import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from malsori.core.config import to_dict
@@ -36,6 +30,7 @@ from malsori.espnet.weights import discriminator_from_espnet, from_espnet, split
 from malsori.packs.archive import MEGABYTE, Rules, open_archive
 from malsori.packs.format import VoiceFiles
 from malsori.packs.settings import plain_mapping
+from malsori.packs.torch_weights import load_state
 from malsori.text.tokenizer import BPE_FILE, TOKENS_FILE
 
 log = get_logger(__name__)
@@ -59,12 +54,6 @@ PREFERRED = (
     r".*\.pth",
 )
 """Files of weights, the best choice first; of several the one with the largest number."""
-UNREADABLE = (
-    *(pickle.UnpicklingError, RuntimeError, ValueError, TypeError, LookupError, AttributeError),
-    *(EOFError, OSError, AssertionError, ArithmeticError, MemoryError, ImportError),
-    *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError),
-)
-"""What PyTorch raises for files that are no weights, or hold more than that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,64 +156,6 @@ def read_espnet(
         training=judges,
         meta={"imported_from": imported_from},
     )
-
-
-def load_state(content: bytes) -> dict[str, Tensor]:
-    """Return the tensors of a model in a file of weights; optimisers and trainers are left out.
-
-    Raises:
-        MalsoriError: It holds code, something else than tensors, or tensors larger than the file.
-    """
-    try:
-        _check_records(content)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            loaded = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except UNREADABLE as error:
-        raise MalsoriError(f"{_why_unreadable(error)}; refused") from error
-    for key in ("model", "module", "state_dict"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            left_out = sorted(str(other) for other in loaded if other != key)
-            if left_out:
-                log.info("left out beside the weights: %s", ", ".join(left_out))
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not loaded:
-        raise MalsoriError("holds no weights")
-    state = {}
-    for name, tensor in loaded.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor):
-            raise MalsoriError(f"{name!r} is no tensor; refused")
-        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-            raise MalsoriError(f"{name!r} is no plain tensor; refused")
-        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-            raise MalsoriError(f"{name!r} is larger than what is stored of it; refused")
-        half = tensor.dtype in (torch.float16, torch.bfloat16)
-        state[name] = tensor.detach().float() if half else tensor.detach()
-    return state
-
-
-def _why_unreadable(error: Exception) -> str:
-    """Return what is wrong with a file of weights; PyTorch's own text tells how to run the code."""
-    code = re.search(r"GLOBAL ([\w.]+)", str(error))
-    if code is not None:
-        return f"holds more than weights: {code[1]}"
-    told = (str(error).strip().splitlines() or [""])[0]
-    if not told or isinstance(error, pickle.UnpicklingError):
-        told = type(error).__name__
-    return f"not a file of weights ({told})"
-
-
-def _check_records(content: bytes) -> None:
-    """Refuse a zip of weights with packed records: PyTorch writes them plain, a bomb would not."""
-    buffer = io.BytesIO(content)
-    if not zipfile.is_zipfile(buffer):
-        return  # the format before PyTorch 1.6
-    with zipfile.ZipFile(buffer) as archive:
-        infos = archive.infolist()
-    if any(info.compress_type != zipfile.ZIP_STORED for info in infos):
-        raise ValueError("its records are compressed")
-    if sum(info.file_size for info in infos) > len(content):
-        raise ValueError("its records lie within each other")
 
 
 @contextmanager

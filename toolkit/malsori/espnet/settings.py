@@ -208,6 +208,7 @@ def _model(tts: Section, tokens: int, audio: AudioConfig) -> tuple[JetsConfig, i
         "prior": "published",
         "initialisation": "espnet",
         "generator": _hifigan(params),
+        "condition_generator": False,
         "segment": params.take("segment_size", int),
         "style": _style(params),
         "speaker_embedding": _speaker_embedding(params),

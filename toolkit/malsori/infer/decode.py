@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def decode(
     counts = [len(line.tokens) for line in lines]
     chosen = list(batches(counts, batch_seconds / GUESSED_TOKEN_SECONDS))
     spoken: dict[str, Timing] = {}
-    timer = _Timer(voice.device)
+    timer = Timer(voice.device)
     for indices in progress(chosen, len(chosen), f"speak {data.path.name}"):
         batch = [lines[i] for i in indices]
         with timer:
@@ -83,7 +83,7 @@ def decode(
         for line, result in zip(batch, results, strict=True):
             spoken[line.key] = result.timing()
             audio.write(out / "wav" / f"{line.key}.wav", result.audio, result.sample_rate)
-    _remove_stale(out / "wav", spoken)
+    remove_stale(out / "wav", spoken)
     ordered = [(line.key, spoken[line.key]) for line in lines]
     _write_rows(
         out / "durations", ((k, " ".join(map(str, s.durations.tolist()))) for k, s in ordered)
@@ -92,7 +92,7 @@ def decode(
     write_json(out / "timestamps.json", {key: result.timestamps() for key, result in ordered})
     write_text(out / "rejected.tsv", "".join(f"{key}\t{why}\n" for key, why in rejected))
     length = sum(result.seconds for result in spoken.values())
-    write_json(out / "rtf.json", _speed(timer.seconds, length, len(spoken), voice))
+    write_json(out / "rtf.json", speed_record(timer, length, len(spoken)))
     log.info(
         "%s: %d utterances, %.1f s of speech in %.1f s (real-time factor %.3f)",
         out,
@@ -103,7 +103,7 @@ def decode(
     )
 
 
-class _Timer:
+class Timer:
     """Adds up the time inside its blocks, waiting for the device at their ends."""
 
     def __init__(self, device: torch.device) -> None:
@@ -207,20 +207,27 @@ def _features(voice: Voice, data: DataDir, batch: list[Line]) -> Features:
     return features
 
 
-def _speed(seconds: float, length: float, count: int, voice: Voice) -> dict[str, Any]:
+def speed_record(timer: Timer, length: float, count: int) -> dict[str, Any]:
+    """Return what ``rtf.json`` tells.
+
+    Args:
+        timer: Has measured all of it.
+        length: Seconds of audio that were made.
+        count: Utterances.
+    """
     return {
-        "real_time_factor": seconds / max(length, 1e-9),
-        "seconds": seconds,
+        "real_time_factor": timer.seconds / max(length, 1e-9),
+        "seconds": timer.seconds,
         "audio_seconds": length,
         "utterances": count,
-        "device": str(voice.device),
+        "device": str(timer.device),
         "threads": torch.get_num_threads(),
         **run_record(),
     }
 
 
-def _remove_stale(folder: Path, spoken: Mapping[str, Timing]) -> None:
-    """Delete audio of an earlier run whose texts are gone."""
+def remove_stale(folder: Path, spoken: Container[str]) -> None:
+    """Delete audio of an earlier run that was not made again."""
     for path in folder.glob("*.wav"):
         if path.stem not in spoken:
             path.unlink()

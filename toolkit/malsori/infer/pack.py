@@ -9,9 +9,7 @@ import dataclasses
 import hashlib
 import json
 import tempfile
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +18,17 @@ import yaml
 
 from malsori.core.config import read_tree, to_dict
 from malsori.core.errors import MalsoriError
-from malsori.core.files import atomic_write, read_json
+from malsori.core.files import read_json
 from malsori.core.log import get_logger
 from malsori.core.version import VERSION
+from malsori.infer.licences import Licences
+from malsori.infer.synthesizer import SILENT, Synthesizer
+from malsori.infer.vocoder import MelVoice, load_vocoder, try_vocoder, write_trained_vocoder
 from malsori.infer.voice import Voice, assemble, load_run, refuse_foreign_model
-from malsori.packs.ancestry import RECORD, ancestry
 from malsori.packs.format import FORMAT_VERSION, TEXT_FILES, TRAINING, VoiceFiles, read_pack
-from malsori.packs.run_folder import checkpoint_names, training_weights
-from malsori.packs.settings import value_of
+from malsori.packs.run_folder import provenance, read_run, trained_on, training_weights
+from malsori.packs.settings import refuse_foreign_code, value_of
+from malsori.packs.writer import write_members
 from malsori.text.frontend import TextError
 
 log = get_logger(__name__)
@@ -36,14 +37,6 @@ SENTENCES = {"ko": "안녕하세요. 만나서 반갑습니다.", "en": "Hello. 
 """What a fresh pack is made to say, by the language of its front end."""
 SPOKEN_TOKENS = 16
 """What it is made to say where it cannot read that: so many tokens of its list."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Licences:
-    """What a pack says of rights; unknown where its maker does not say."""
-
-    weights: str = "unknown"
-    data: str = "unknown"
 
 
 def write_pack(
@@ -69,8 +62,12 @@ def write_pack(
 
     path = folder / "config.yaml"
     if path.exists():  # of a folder that is no run, load_run says more
-        chosen = value_of(read_tree(path), "model", path)
-        refuse_foreign_model(value_of(chosen, "name", path), str(folder))
+        read = read_tree(path)
+        refuse_foreign_code(folder, value_of(read, "model", path))
+        refuse_foreign_model(value_of(value_of(read, "model", path), "name", path), str(folder))
+        if trained_on(read, path) == "recordings":
+            write_trained_vocoder(folder, out, checkpoint, licences, with_training)
+            return
     voice = load_run(folder, checkpoint)
     model: Any = voice.model
     tree, names = read_tree(folder / "config.yaml"), read_json(folder / "names.json")
@@ -93,7 +90,7 @@ def write_pack(
     if with_training:
         members[TRAINING] = save(training_weights(folder, checkpoint))
     meta = _meta(voice, tree, folder, checkpoint, licences or Licences(), members)
-    _write(out, meta, members)
+    write_members(out, meta, members)
 
 
 def write_voice(read: VoiceFiles, out: Path, licences: Licences | None = None) -> None:
@@ -135,17 +132,7 @@ def write_voice(read: VoiceFiles, out: Path, licences: Licences | None = None) -
         "training": dict(read.meta),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
-    _write(out, meta, members)
-
-
-def _write(out: Path, meta: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
-    text = yaml.safe_dump(dict(meta), sort_keys=False, allow_unicode=True)
-    with atomic_write(out, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-        for name, content in {"meta.yaml": text.encode(), **members}.items():
-            packed = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
-            info = zipfile.ZipInfo(name)  # no time of day in it
-            info.external_attr = 0o100644 << 16  # what unzip gives the file
-            archive.writestr(info, content, packed)
+    write_members(out, meta, members)
 
 
 def load_pack(path: Path, device: str = "cpu") -> Voice:
@@ -155,6 +142,54 @@ def load_pack(path: Path, device: str = "cpu") -> Voice:
         MalsoriError: It is no pack, damaged, or holds what a pack may not hold.
     """
     return _assembled(read_pack(path), device)
+
+
+def open_voice(path: str | Path, device: str = "cpu", checkpoint: str = "best") -> Voice:
+    """Return the voice of a pack or a run folder.
+
+    Args:
+        path: ``voice.malsori.zip``, ``exp/NAME``, or a Hugging Face repository id if the package
+            huggingface_hub is there.
+        device: Where it works.
+        checkpoint: Of a run folder: best, last, average, step-N.
+
+    Raises:
+        MalsoriError: There is no such voice, or it is damaged.
+    """
+    found = Path(path)
+    if found.is_dir():
+        return load_run(found, checkpoint, device)
+    return load_pack(found if found.exists() else download(str(path)), device)
+
+
+def open_run(folder: Path, checkpoint: str = "best", device: str = "cpu") -> Voice | MelVoice:
+    """Return what is in a run folder: a voice that reads text, or a vocoder.
+
+    Raises:
+        MalsoriError: Nothing was trained there, or a file is missing or damaged.
+    """
+    read = read_run(folder, checkpoint)
+    if not read.reads_text:
+        return load_vocoder(read, device, trusted=True)
+    return assemble(read.description, read.weights, read.statistics, folder, read.origin, device)
+
+
+def open_model(path: str | Path, device: str = "cpu", checkpoint: str = "best") -> Voice | MelVoice:
+    """Return what is in a pack or a run folder: a voice that reads text, or a vocoder.
+
+    Args:
+        path: As for ``open_voice``.
+        device: Where it works.
+        checkpoint: Of a run folder.
+
+    Raises:
+        MalsoriError: There is no such model, or it is damaged.
+    """
+    found = Path(path)
+    if found.is_dir():
+        return open_run(found, checkpoint, device)
+    read = read_pack(found if found.exists() else download(str(path)))
+    return _assembled(read, device) if read.reads_text else load_vocoder(read, device)
 
 
 def _assembled(read: VoiceFiles, device: str = "cpu") -> Voice:
@@ -170,6 +205,27 @@ def _assembled(read: VoiceFiles, device: str = "cpu") -> Voice:
             device,
             trusted=False,
         )
+
+
+def try_pack(path: Path, sentence: str | None, out: Path) -> str:
+    """Open a pack in an empty folder, let it do what it is for, and return what that was.
+
+    Args:
+        path: The pack.
+        sentence: What to say; one of ``SENTENCES`` by default.
+        out: Wav file to write, if it speaks.
+
+    Raises:
+        MalsoriError: The pack does not work.
+    """
+    read = read_pack(path)
+    if not read.reads_text:
+        return try_vocoder(read, sentence, out)
+    if _assembled(read).speaks:
+        return f"it said {speak_from_pack(path, sentence, out)!r}: {out}"
+    if sentence is not None:
+        raise MalsoriError(f"--sentence: {path} {SILENT}")
+    return f"it {SILENT}"
 
 
 def speak_from_pack(
@@ -188,7 +244,6 @@ def speak_from_pack(
         MalsoriError: The pack does not speak.
     """
     from malsori.dsp import audio
-    from malsori.infer.synthesizer import Synthesizer
 
     voice = load_pack(path)
     speaker = Synthesizer(voice)
@@ -238,11 +293,6 @@ def _meta(
     licences: Licences,
     members: Mapping[str, bytes],
 ) -> dict[str, Any]:
-    names = checkpoint_names(folder, checkpoint)
-    paths = [folder / "checkpoints" / name / "state.json" for name in names]
-    states = [(read_json(path), path) for path in paths]
-    record = read_json(folder / "run.json")
-    bases = ancestry(record.get(RECORD))
     return {
         "format_version": FORMAT_VERSION,
         "malsori": VERSION,
@@ -251,20 +301,8 @@ def _meta(
         "language": voice.tokenizer.frontend.language,
         "sample_rate": voice.audio.sample_rate,
         "speakers": list(voice.speakers),
+        **({} if voice.speaks else {"purpose": SILENT}),
         "licences": {"code": "Apache-2.0", "data": licences.data, "weights": licences.weights},
-        "training": {
-            "checkpoints": [
-                {
-                    "step": value_of(state, "step", path),
-                    value_of(state, "metric_name", path): value_of(state, "metric", path),
-                }
-                for state, path in states
-            ],
-            "seed": value_of(tree, "seed", folder / "config.yaml"),
-            "commit": record.get("commit"),
-            "packages": record.get("packages"),
-            "data": record.get("hashes"),
-            **({"fine_tuned_from": bases} if bases else {}),
-        },
+        "training": provenance(folder, checkpoint),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }

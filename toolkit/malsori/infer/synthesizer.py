@@ -20,7 +20,7 @@ from torch import Tensor
 
 from malsori.core.errors import MalsoriError
 from malsori.dsp import audio
-from malsori.infer.voice import Voice, load_run
+from malsori.infer.voice import Voice
 from malsori.models.voice import Conditions, Controls, Speech
 from malsori.modules.features import FeatureExtractor
 from malsori.text.frontend import TextError, Word
@@ -33,6 +33,8 @@ LONGEST_SENTENCE = 2000
 """Tokens without a full stop, some minutes of speech; attention grows with their square."""
 BATCH_TOKENS = 600
 """Padded tokens spoken at a time, about a minute of speech: a longer text takes no more memory."""
+SILENT = "does not speak; it aligns recordings ('malsori align')"
+"""What is told of a model without a voice."""
 SENTENCE_END = re.compile(r"(?<=[.!?…。])\s+|\n+")
 
 
@@ -99,9 +101,14 @@ class Synthesizer:
 
     Args:
         voice: From ``load_run`` or a pack; ``Synthesizer.from_pretrained`` opens either.
+
+    Raises:
+        MalsoriError: Its model does not speak.
     """
 
     def __init__(self, voice: Voice) -> None:
+        if not voice.speaks:
+            raise MalsoriError(f"{voice.origin}: {SILENT}")
         self.voice = voice
 
     @classmethod
@@ -119,14 +126,9 @@ class Synthesizer:
         Raises:
             MalsoriError: There is no such voice, or it is damaged.
         """
-        from malsori.infer.pack import download, load_pack
+        from malsori.infer.pack import open_voice
 
-        found = Path(path)
-        if found.is_dir():
-            return cls(load_run(found, checkpoint, device))
-        if not found.exists():
-            found = download(str(path))
-        return cls(load_pack(found, device))
+        return cls(open_voice(path, device, checkpoint))
 
     def __call__(
         self,

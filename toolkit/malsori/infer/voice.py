@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from malsori.core.config import build, from_dict, read_choice, to_dict
+from malsori.core.config import Choice, build, from_dict, read_choice, to_dict
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
 from malsori.models import MODELS
-from malsori.models.voice import VoiceContext, VoiceModel, speaking_part
+from malsori.models.voice import SpeakingModel, VoiceContext, VoiceModel, speaking_part
 from malsori.modules.weight_norm import fold_weight_norm
 from malsori.packs.run_folder import read_run
 from malsori.text.tokenizer import Tokenizer, TokenizerConfig
@@ -27,6 +27,11 @@ UNBUILDABLE = (
     AssertionError,
 )
 """What PyTorch and Python raise for settings that no model can be built with."""
+WORDLESS = (
+    "a vocoder, which reads no text; it makes waveforms of mel spectrograms: "
+    "'malsori decode --model … --data FOLDER --out DIR'"
+)
+"""What is told of a model without a text front end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,11 @@ class Voice:
         """Where the model is."""
         module: Any = self.model
         return next(module.parameters()).device  # type: ignore[no-any-return]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether the model makes waveforms from tokens; one that only aligns does not."""
+        return isinstance(self.model, SpeakingModel)
 
     def index(self, kind: str, name: str | None) -> int:
         """Return the index of a speaker or language; the first for None that is not ``<unk>``.
@@ -104,8 +114,10 @@ def assemble(
     Raises:
         MalsoriError: Settings and weights do not make a voice; the line names ``origin``.
     """
+    if "tokenizer" not in description:
+        raise MalsoriError(f"{origin}: {WORDLESS}")
     tokens = TokenList.load(folder / "tokens.txt")
-    with _blaming(origin):
+    with blaming(origin):
         audio = from_dict(AudioConfig, description["audio"], "audio")
         settings = from_dict(TokenizerConfig, description["tokenizer"], "tokenizer")
         choice = read_choice(MODELS, description["model"], "model")
@@ -117,21 +129,8 @@ def assemble(
             pitch_mean=statistics.pitch_mean,
             pitch_std=statistics.pitch_std,
         )
-        if not trusted:
-            refuse_foreign_model(choice.name, origin)
-            with torch.device("meta"):  # shapes without memory
-                _check_shapes(build(MODELS, choice, context=context), weights, origin)
-        model: nn.Module = build(MODELS, choice, context=context)
-    load_weights(speaking_part(model), weights, origin)
-    try:
-        module = model.eval().requires_grad_(False).to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"device: {device!r} cannot be used here: {str(error).splitlines()[0]}"
-        ) from error
-    speaking: Any = module
     return Voice(
-        model=speaking,
+        model=built_model(choice, context, weights, origin, device, trusted),
         tokenizer=Tokenizer(local_files(settings, folder), folder.absolute()),
         tokens=tokens,
         audio=audio,
@@ -141,6 +140,34 @@ def assemble(
         origin=origin,
         embedding_size=to_dict(choice).get("speaker_embedding", {}).get("size", 0),
     )
+
+
+def built_model(
+    choice: Choice,
+    context: VoiceContext,
+    weights: Mapping[str, Tensor],
+    origin: str,
+    device: str = "cpu",
+    trusted: bool = True,
+) -> Any:
+    """Return a model with its weights, ready to be used on ``device``; see ``assemble``.
+
+    Raises:
+        MalsoriError: Settings and weights do not make a model; the line names ``origin``.
+    """
+    with blaming(origin):
+        if not trusted:
+            refuse_foreign_model(choice.name, origin)
+            with torch.device("meta"):  # shapes without memory
+                _check_shapes(build(MODELS, choice, context=context), weights, origin)
+        model: nn.Module = build(MODELS, choice, context=context)
+    load_weights(speaking_part(model), weights, origin)
+    try:
+        return model.eval().requires_grad_(False).to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"device: {device!r} cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def refuse_foreign_model(name: str, origin: str) -> None:
@@ -196,7 +223,7 @@ def _check_shapes(model: nn.Module, weights: Mapping[str, Tensor], origin: str) 
 
 
 @contextmanager
-def _blaming(origin: str) -> Iterator[None]:
+def blaming(origin: str) -> Iterator[None]:
     """Turn whatever a voice's settings may break into one line that names ``origin``."""
     try:
         yield

@@ -12,11 +12,19 @@ LOSSES = Registry(
         "voicing": "malsori.losses.melody:VOICING",
         "forward_sum": "malsori.losses.alignment:FORWARD_SUM",
         "binarisation": "malsori.losses.alignment:BINARISATION",
+        "kl": "malsori.losses.prior:KL",
+        "duration_likelihood": "malsori.losses.prior:DURATION_LIKELIHOOD",
     },
 )
 """Losses of a model's own output, called as ``loss(output)``; the model lists those it feeds."""
 
-RECONSTRUCTIONS = Registry("reconstruction loss", {"mel": "malsori.losses.reconstruction:MEL"})
+RECONSTRUCTIONS = Registry(
+    "reconstruction loss",
+    {
+        "mel": "malsori.losses.reconstruction:MEL",
+        "stft": "malsori.losses.reconstruction:STFT",
+    },
+)
 """Distances of a generated waveform from the recorded one, called as ``loss(fake, real)``."""
 
 ADVERSARIAL = Registry(

@@ -75,6 +75,9 @@ class JetsConfig:
     directions of weight norm too, which makes half of the gains negative."""
     generator: Choice = choice(GENERATORS, "hifigan_v1")
     """Frames to waveform."""
+    condition_generator: bool = True
+    """Tell the generator, too, what the tokens are told: speaker, language, style; where there is
+    nothing to tell it changes nothing."""
     segment: int = 64
     """Frames of the random windows that the generator is trained on; shorter in batches with an
     utterance shorter than that."""
@@ -155,8 +158,13 @@ class Jets(nn.Module):
             MelodyPredictor(config.melody, width, context, masked) if settings.harmonics else None
         )
         initialise(self)  # the generator comes after it: it has an initialisation of its own
+        self.generator_is_told = config.condition_generator and self.conditioning.present
         self.generator = build(
-            GENERATORS, config.generator, width=width, sample_rate=context.audio.sample_rate
+            GENERATORS,
+            config.generator,
+            width=width,
+            condition=width if self.generator_is_told else 0,
+            sample_rate=context.audio.sample_rate,
         )
         if config.initialisation == "espnet":
             initialise_as_espnet(self)
@@ -197,7 +205,7 @@ class Jets(nn.Module):
             conditions: Speaker, language, style.
             voiced: 1 where a frame is voiced, else 0, (B, T); needed by a generator with harmonics.
         """
-        hidden, valid, log_p, prosody = self._align(
+        hidden, told, valid, log_p, prosody = self._align(
             tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions
         )
         frames = self._decode(hidden, prosody, token_lengths, mel_lengths, mel.shape[1])
@@ -213,7 +221,7 @@ class Jets(nn.Module):
                 *(windows(x, starts, segment) for x in self.melody.spoken(pitch, voiced))
             )
         return JetsOutput(
-            fake=self.generator(windows(frames, starts, segment), melody=melody),
+            fake=self.generator(windows(frames, starts, segment), told, melody=melody),
             starts=starts,
             segment=segment,
             log_p=log_p,
@@ -262,7 +270,7 @@ class Jets(nn.Module):
             prosody: Spoken instead of the predictions; ``controls`` then does nothing.
         """
         valid = valid_positions(token_lengths, tokens.shape[1])
-        hidden = self._encode(tokens, valid, conditions or Conditions())
+        hidden, told = self._encode(tokens, valid, conditions or Conditions())
         if prosody is None:
             prosody = self._predict(hidden, valid, controls or Controls())
         frame_lengths = prosody.durations.sum(1)
@@ -273,7 +281,7 @@ class Jets(nn.Module):
         if self.melody is not None:
             sung = self.melody(decoded, prosody, token_lengths, frame_lengths)
             melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
-        wav = self.generator(decoded, valid=valid_frames, melody=melody).squeeze(1).float()
+        wav = self.generator(decoded, told, valid_frames, melody).squeeze(1).float()
         wav_lengths = frame_lengths * self.hop
         wav = wav * valid_positions(wav_lengths, wav.shape[1])
         return Speech(wav=wav, wav_lengths=wav_lengths, prosody=prosody)
@@ -291,7 +299,7 @@ class Jets(nn.Module):
         """Return encoded tokens and how the recordings speak them; see ``forward``."""
         valid = valid_positions(token_lengths, tokens.shape[1])
         conditions = conditions.with_own_style(mel, mel_lengths)
-        hidden = self._encode(tokens, valid, conditions)
+        hidden, told = self._encode(tokens, valid, conditions)
         log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
         durations = search_durations(log_p, token_lengths, mel_lengths)
         prosody = Prosody(
@@ -299,19 +307,21 @@ class Jets(nn.Module):
             pitch=average_by_token(pitch, durations),
             energy=average_by_token(energy, durations),
         )
-        return Alignment(hidden, valid, log_p, prosody)
+        return Alignment(hidden, told, valid, log_p, prosody)
 
-    def _encode(self, tokens: Tensor, valid: Tensor, conditions: Conditions) -> Tensor:
-        """Return the conditioned encoding, (B, N, D)."""
-        hidden: Tensor = self.conditioning(
-            self.encoder(self.embedding(tokens), valid),
+    def _encode(
+        self, tokens: Tensor, valid: Tensor, conditions: Conditions
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the conditioned encoding, (B, N, D), and what the generator is told, (B, D)."""
+        told = self.conditioning.read(
             speaker=conditions.speaker,
             language=conditions.language,
             embedding=conditions.embedding,
             mel=conditions.style_mel,
             mel_lengths=conditions.style_mel_lengths,
         )
-        return hidden
+        hidden = self.conditioning.tell(self.encoder(self.embedding(tokens), valid), told)
+        return hidden, self.conditioning.summary(told) if self.generator_is_told else None
 
     def _predict(self, hidden: Tensor, valid: Tensor, controls: Controls) -> Prosody:
         energy = self.energy_predictor(hidden, valid).float()
@@ -346,6 +356,8 @@ class Alignment(NamedTuple):
 
     hidden: Tensor
     """Conditioned encoding, (B, N, D)."""
+    told: Tensor | None
+    """What the generator is told of speaker, language and style, (B, D) or (1, D)."""
     valid: Tensor
     """True where a token exists, (B, N)."""
     log_p: Tensor
@@ -357,17 +369,19 @@ class Alignment(NamedTuple):
 class GeneratorSettings(Protocol):
     """What the settings of every waveform generator tell."""
 
-    harmonics: int
-    """Sines that it is given to colour; 0 if it needs no melody."""
-
     @property
-    def upsampling(self) -> tuple[int, ...]:
-        """Factor of each step."""
+    def harmonics(self) -> int:
+        """Sines that it is given to colour; 0 if it needs no melody."""
         ...
 
     @property
     def hop(self) -> int:
         """Samples made from each frame."""
+        ...
+
+    @property
+    def hop_told(self) -> str:
+        """Which setting the hop follows from, and its value: ``upsampling: [8, 8, 2, 2]``."""
         ...
 
 
@@ -376,8 +390,8 @@ def check_hop(generator: Choice, hop: int) -> None:
     made: GeneratorSettings = generator.config
     if made.hop != hop:
         raise ConfigError(
-            f"model.generator.upsampling: {list(made.upsampling)} makes {made.hop} samples a "
-            f"frame, but audio.hop is {hop}; their product must equal the hop"
+            f"model.generator.{made.hop_told} makes {made.hop} samples a frame, but audio.hop is "
+            f"{hop}; the two must be equal"
         )
 
 

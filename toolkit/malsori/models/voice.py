@@ -114,6 +114,7 @@ class VoiceOutput(Protocol):
     """Frames per token, (B, N)."""
 
 
+@runtime_checkable
 class SpeakingModel(Protocol):
     """A network from tokens to a waveform."""
 
@@ -149,6 +150,40 @@ class AligningModel(Protocol):
         conditions: Conditions,
     ) -> tuple[Prosody, Tensor]:
         """Return the recordings' own prosody and the alignment log-probabilities, (B, T, N)."""
+        ...
+
+
+class Aligned(Protocol):
+    """How recordings and their tokens fit."""
+
+    @property
+    def durations(self) -> Tensor:
+        """Frames per token, (B, N)."""
+        ...
+
+    @property
+    def log_p(self) -> Tensor:
+        """Alignment log-probabilities, (B, T, N)."""
+        ...
+
+
+@runtime_checkable
+class HearingModel(Protocol):
+    """A network that is trained on linear spectra, in place of mel, pitch and energy."""
+
+    def hear(self, wav: Tensor, wav_lengths: Tensor) -> Tensor:
+        """Return what it reads of recordings, (B, T, F) with T = S // hop + 1."""
+        ...
+
+    def align(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        linear: Tensor,
+        linear_lengths: Tensor,
+        conditions: Conditions,
+    ) -> Aligned:
+        """Return how recordings and their tokens fit."""
         ...
 
 

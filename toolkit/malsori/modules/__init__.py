@@ -7,6 +7,9 @@ STACKS = Registry(
     {
         "transformer": "malsori.modules.transformer:ENTRY",
         "conformer": "malsori.modules.conformer:ENTRY",
+        "fastformer": "malsori.modules.fastformer:ENTRY",
+        "long_short": "malsori.modules.long_short:ENTRY",
+        "reformer": "malsori.modules.reformer:ENTRY",
     },
 )
 """Sequence to sequence of the same length and width: encoders and decoders."""
@@ -17,6 +20,8 @@ GENERATORS = Registry(
         "hifigan_v1": "malsori.modules.hifigan:V1",
         "hifigan_v2": "malsori.modules.hifigan:V2",
         "hifigan_v3": "malsori.modules.hifigan:V3",
+        "istft": "malsori.modules.istft:ISTFT",
+        "istftnet": "malsori.modules.istft:ISTFTNET",
     },
 )
 """Frames to waveform."""

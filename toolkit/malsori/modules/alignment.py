@@ -210,7 +210,23 @@ def token_of_frame(durations: Tensor, frames: int) -> Tensor:
     return torch.searchsorted(ends, at, right=True).clamp(max=durations.shape[1] - 1)
 
 
-def diagonality(log_p: Tensor, token_lengths: Tensor, mel_lengths: Tensor) -> Tensor:
+def path_probability(log_p: Tensor, durations: Tensor) -> Tensor:
+    """Return each frame's probability of its token on the path, (B, T), 0 to 1.
+
+    Args:
+        log_p: Log-probabilities of tokens given frames, with prior, (B, T, N).
+        durations: Frames per token, (B, N).
+    """
+    tokens = token_of_frame(durations, log_p.shape[1])
+    return log_p.softmax(-1).gather(2, tokens[..., None]).squeeze(-1)
+
+
+def diagonality(
+    log_p: Tensor,
+    token_lengths: Tensor,
+    mel_lengths: Tensor,
+    durations: Tensor | None = None,
+) -> Tensor:
     """Return how much an alignment is one sharp line from corner to corner, (B,), 0 to 1.
 
     The product of two parts: how certain frames are of the token on the best path (its mean
@@ -222,11 +238,13 @@ def diagonality(log_p: Tensor, token_lengths: Tensor, mel_lengths: Tensor) -> Te
         log_p: Log-probabilities of tokens given frames, with prior, (B, T, N).
         token_lengths: (B,).
         mel_lengths: (B,).
+        durations: Frames per token on the best path, (B, N), if they are known already.
     """
-    durations = search_durations(log_p, token_lengths, mel_lengths)
+    if durations is None:
+        durations = search_durations(log_p, token_lengths, mel_lengths)
     tokens = token_of_frame(durations, log_p.shape[1])
     valid = valid_positions(mel_lengths, log_p.shape[1])
-    certainty = log_p.softmax(-1).gather(2, tokens[..., None]).squeeze(-1)
+    certainty = path_probability(log_p, durations)
     frames = torch.arange(log_p.shape[1], device=log_p.device)
     along = (frames + 0.5) / mel_lengths[:, None]
     up = (tokens + 0.5) / token_lengths[:, None]

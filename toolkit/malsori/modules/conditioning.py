@@ -6,7 +6,7 @@ Axes: B utterances, T frames, M mel bands, D width.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,15 @@ class SpeakerEmbeddingConfig:
         within(self, "[0, 65536]", "size")
 
 
+class Told(NamedTuple):
+    """What an utterance is spoken with, as vectors."""
+
+    added: Tensor | None
+    """Sum of what is added to every token, (B, D), or (1, D) for all; None for nothing."""
+    beside: Tensor | None
+    """Unit speaker vector that is read beside every token, (B, E) or (1, E); None for none."""
+
+
 class Conditioning(nn.Module):
     """Tell encoded tokens the speaker, the language, an external speaker vector and a style.
 
@@ -88,6 +97,12 @@ class Conditioning(nn.Module):
             StyleTokens(style, width, mel_bands, masked) if style and style.tokens else None
         )
 
+    @property
+    def present(self) -> bool:
+        """Whether there is anything to tell."""
+        parts = (self.style, self.speaker, self.language, self.embedding)
+        return any(part is not None for part in parts)
+
     def forward(
         self,
         hidden: Tensor,
@@ -102,6 +117,33 @@ class Conditioning(nn.Module):
 
         Args:
             hidden: Encoder output, (B, N, D).
+            speaker: As for ``read``; so is what follows.
+            language: Index of the language.
+            embedding: External speaker vector.
+            mel: Reference recording.
+            mel_lengths: Its length.
+        """
+        told = self.read(
+            speaker=speaker,
+            language=language,
+            embedding=embedding,
+            mel=mel,
+            mel_lengths=mel_lengths,
+        )
+        return self.tell(hidden, told)
+
+    def read(
+        self,
+        *,
+        speaker: Tensor | None = None,
+        language: Tensor | None = None,
+        embedding: Tensor | None = None,
+        mel: Tensor | None = None,
+        mel_lengths: Tensor | None = None,
+    ) -> Told:
+        """Return the vectors of what is given.
+
+        Args:
             speaker: Index of the speaker, (B,).
             language: Index of the language, (B,).
             embedding: External speaker vector, (B, E) or (1, E) for all.
@@ -112,22 +154,43 @@ class Conditioning(nn.Module):
         Raises:
             ConfigError: The model was trained with a condition that is not given.
         """
+        parts: list[Tensor] = []
+        beside = None
         if self.style is not None:
             known = mel is not None and mel_lengths is not None
-            style = self.style(mel, mel_lengths) if known else self.style.neutral()[None]
-            hidden = hidden + style[:, None]
+            parts.append(self.style(mel, mel_lengths) if known else self.style.neutral()[None])
         if self.speaker is not None:
-            hidden = hidden + self.speaker(_given(speaker, "speaker"))[:, None]
+            parts.append(self.speaker(_given(speaker, "speaker")))
         if self.language is not None:
-            hidden = hidden + self.language(_given(language, "language"))[:, None]
+            parts.append(self.language(_given(language, "language")))
         if self.embedding is not None:
-            vector = F.normalize(_given(embedding, "speaker embedding"))[:, None]  # (B, 1, E)
+            unit = F.normalize(_given(embedding, "speaker embedding"))
             if self.joined == "add":
-                hidden = hidden + self.embedding(vector)
+                parts.append(self.embedding(unit))
             else:
-                beside = vector.expand(len(hidden), hidden.shape[1], -1)
-                hidden = self.embedding(torch.cat([hidden, beside], dim=2))
+                beside = unit
+        return Told(_sum(parts), beside)
+
+    def tell(self, hidden: Tensor, told: Told) -> Tensor:
+        """Return encoded tokens, (B, N, D), that know what ``read`` returned."""
+        if told.added is not None:
+            hidden = hidden + told.added[:, None]
+        if told.beside is not None and self.embedding is not None:
+            beside = told.beside[:, None].expand(len(hidden), hidden.shape[1], -1)
+            hidden = self.embedding(torch.cat([hidden, beside], dim=2))
         return hidden
+
+    def summary(self, told: Told) -> Tensor | None:
+        """Return what ``read`` returned as one sum, (B, D) or (1, D); None for nothing.
+
+        Of a speaker vector that is read beside the tokens it is the share that the layer makes of
+        the vector alone.
+        """
+        parts = [] if told.added is None else [told.added]
+        if told.beside is not None and self.embedding is not None:
+            weight = self.embedding.weight[:, -told.beside.shape[1] :]
+            parts.append(F.linear(told.beside, weight))
+        return _sum(parts)
 
 
 class StyleTokens(nn.Module):
@@ -206,6 +269,11 @@ def _norm_valid(norm: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:
     variance = ((x - mean).square() * valid).sum((1, 2, 3), keepdim=True) / count
     weight, bias = norm.weight[:, None, None], norm.bias[:, None, None]  # type: ignore[index]
     return (x - mean) * (variance + 1e-5).rsqrt() * weight + bias  # type: ignore[operator]
+
+
+def _sum(parts: list[Tensor]) -> Tensor | None:
+    """Return the sum of vectors, some of them for each utterance, some for all; None for none."""
+    return sum(parts[1:], parts[0]) if parts else None
 
 
 def _given(value: Tensor | None, name: str) -> Tensor:

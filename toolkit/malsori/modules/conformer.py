@@ -37,8 +37,10 @@ class ConformerConfig:
     kernel: int = 3
     """Kernel of the two convolutions of a feed-forward part; odd."""
     reduce_kernel: int | None = None
-    """Kernel of the second of them, if it is another; 1 makes it a linear layer. With both 1 the
-    part is the paper's: linear, Swish, linear; otherwise ReLU stands between the two."""
+    """Kernel of the second of them, if it is another; 1 makes it a linear layer."""
+    activation: Literal["swish", "relu"] = "swish"
+    """What stands between the two where both kernels are 1, swish in the paper; between
+    convolutions it is always ReLU."""
     convolution: int = 7
     """Kernel of the convolution module; odd; 0 leaves the module out."""
     macaron: bool = True
@@ -289,7 +291,7 @@ class SwishFeedForward(ConvFeedForward):
 
 def _feed_forward(config: ConformerConfig, width: int, masked: bool) -> ConvFeedForward:
     linear = config.kernel == 1 and config.reduce_kernel in (None, 1)
-    return (SwishFeedForward if linear else ConvFeedForward)(
+    return (SwishFeedForward if linear and config.activation == "swish" else ConvFeedForward)(
         width, config.hidden, config.kernel, config.dropout, config.reduce_kernel, masked
     )
 

@@ -83,6 +83,16 @@ class HifiganConfig:
         """Samples made from each frame."""
         return math.prod(self.upsampling)
 
+    @property
+    def hop_told(self) -> str:
+        """What the hop follows from, as errors say it."""
+        return f"upsampling: {list(self.upsampling)}"
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the last convolution: the waveform's samples."""
+        return 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class HifiganV2Config(HifiganConfig):
@@ -140,13 +150,13 @@ class HifiganGenerator(nn.Module):
             self.upsamplers.append(_upsampler(channels, factor, kernel))
             channels //= 2
             if self.source is not None:
-                left = math.prod(config.upsampling[len(self.upsamplers) :])
+                left = config.hop // math.prod(config.upsampling[: len(self.upsamplers)])
                 self.source_convolutions.append(_downsampler(inputs, channels, left))
             for size, dilations in zip(
                 config.residual_kernels, config.residual_dilations, strict=True
             ):
                 self.residuals.append(ResidualBlock(channels, size, dilations, config.paired))
-        self.output = nn.Conv1d(channels, 1, 7, padding=3)
+        self.output = nn.Conv1d(channels, config.outputs, 7, padding=3)
         for part in self.modules():
             if isinstance(part, (nn.Conv1d, nn.ConvTranspose1d)):
                 _initialise(part, config.initial_std)
@@ -186,7 +196,10 @@ class HifiganGenerator(nn.Module):
                 factor = upsampler.stride[0]  # type: ignore[index]
                 mask = mask.repeat_interleave(factor, dim=2)
             x = self._mix(x, stage, mask)
-        x = self.output(_silence(F.leaky_relu_(x), mask))
+        return self._waveform(self.output(_silence(F.leaky_relu_(x), mask)), mask)
+
+    def _waveform(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """Return samples, (B, 1, S), for the last layer's output and the mask at its rate."""
         return torch.tanh(x)
 
     def _source(self, melody: Melody | None, valid: Tensor | None) -> Tensor | None:

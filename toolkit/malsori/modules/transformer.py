@@ -6,6 +6,7 @@ Axes: B utterances, T positions, D width, H heads.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ from malsori.core.registry import Entry
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
+class StackConfig:
     """Size of one stack; the defaults are those of the JETS recipe. The width is the model's."""
 
     layers: int = 4
@@ -50,19 +51,29 @@ class TransformerConfig:
         within(self, "[0, 1)", "dropout", "position_dropout", "attention_dropout")
 
 
-class Transformer(nn.Module):
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig(StackConfig):
+    """Size of a transformer; the defaults are those of the JETS recipe."""
+
+
+class Stack(nn.Module):
     """A stack of blocks with positions at the entry and a norm at the exit.
 
     Args:
         config: Sizes.
         width: D.
         masked: Keep padding out of the convolutions; False lets them read it, as ESPnet's do.
-
-    Source: Ren et al. 2021 (FastSpeech 2, arXiv:2006.04558), section 2.2; scaled positions from
-    Li et al. 2019 (arXiv:1809.08895).
+        attention: Makes the attention of a block from the share to drop of its weights. Called as
+            ``attention(x, valid)``, it returns (B, T, D); no valid position may depend on padding.
     """
 
-    def __init__(self, config: TransformerConfig, width: int, masked: bool = True) -> None:
+    def __init__(
+        self,
+        config: StackConfig,
+        width: int,
+        masked: bool,
+        attention: Callable[[float], nn.Module],
+    ) -> None:
         super().__init__()
         if width % config.heads:
             raise ConfigError(f"heads: {config.heads} does not divide the model's width {width}")
@@ -71,8 +82,9 @@ class Transformer(nn.Module):
             self.positions: Positions = ScaledPositions(width, dropout)
         else:
             self.positions = Positions(width, dropout)
+        weights_dropout = _either(config.attention_dropout, config.dropout)
         self.blocks = nn.ModuleList(
-            TransformerBlock(config, width, masked) for _ in range(config.layers)
+            Block(config, width, masked, attention(weights_dropout)) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(width, eps=1e-12)
 
@@ -89,15 +101,26 @@ class Transformer(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
 
-class TransformerBlock(nn.Module):
-    """Self-attention and feed-forward, each with a norm before and a residual around it."""
+class Transformer(Stack):
+    """A stack whose attention compares every two positions.
+
+    Source: Ren et al. 2021 (FastSpeech 2, arXiv:2006.04558), section 2.2; scaled positions from
+    Li et al. 2019 (arXiv:1809.08895).
+    """
 
     def __init__(self, config: TransformerConfig, width: int, masked: bool = True) -> None:
+        super().__init__(
+            config, width, masked, lambda dropout: SelfAttention(width, config.heads, dropout)
+        )
+
+
+class Block(nn.Module):
+    """Attention and feed-forward, each with a norm before and a residual around it."""
+
+    def __init__(self, config: StackConfig, width: int, masked: bool, attention: nn.Module) -> None:
         super().__init__()
         self.attention_norm = nn.LayerNorm(width, eps=1e-12)
-        self.attention = SelfAttention(
-            width, config.heads, _either(config.attention_dropout, config.dropout)
-        )
+        self.attention = attention
         self.feed_forward_norm = nn.LayerNorm(width, eps=1e-12)
         self.feed_forward = ConvFeedForward(
             width, config.hidden, config.kernel, config.dropout, config.reduce_kernel, masked
@@ -124,7 +147,8 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return (B, T, D)."""
-        query, key, value = (self._split(part(x)) for part in (self.query, self.key, self.value))
+        parts = (self.query, self.key, self.value)
+        query, key, value = (split_heads(part(x), self.heads) for part in parts)
         mixed = F.scaled_dot_product_attention(
             query,
             key,
@@ -134,8 +158,10 @@ class SelfAttention(nn.Module):
         )
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, D/H)
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Return (B, H, T, D/H) for ``x`` of (B, T, D)."""
+    return x.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
 class ConvFeedForward(nn.Module):

@@ -16,7 +16,9 @@ from typing import Any
 
 from torch import Tensor
 
-from malsori.core.errors import MalsoriError
+from malsori.core.config import from_dict
+from malsori.core.errors import ConfigError, MalsoriError
+from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
 from malsori.packs.archive import MEGABYTE, Archive, Rules, open_archive
 from malsori.packs.settings import name_list, plain_mapping, refuse_foreign_code, value_of
@@ -34,7 +36,9 @@ LARGEST = {
     "training.safetensors": 8192 * MEGABYTE,
 }
 """The members of a pack and how large each may be."""
-REQUIRED = ("meta.yaml", "config.yaml", "tokens.txt", "stats.json", "model.safetensors")
+REQUIRED = ("meta.yaml", "config.yaml", "model.safetensors")
+REQUIRED_TO_READ = ("tokens.txt", "stats.json")
+"""What is there as well if the voice reads text, as its config tells by having a tokenizer."""
 TEXT_FILES = ("tokens.txt", "bpe.model", "lexicon.tsv")
 """What a voice reads text with."""
 TRAINING = "training.safetensors"
@@ -48,11 +52,12 @@ class VoiceFiles:
     origin: str
     """Where it was read, for messages."""
     description: dict[str, Any]
-    """Audio, model and tokenizer settings, speakers and languages; of a pack also the task."""
+    """Audio and model settings; if it reads text those of its tokenizer, speakers and languages;
+    of a pack also the task."""
     weights: dict[str, Tensor]
     """Of the model that speaks; in packs the weight norm is folded."""
     statistics: Statistics
-    """Of the training features."""
+    """Of the training features; neutral if it normalises nothing."""
     files: dict[str, bytes]
     """Token list, and the tokenizer's piece model and lexicon if it has them, by name."""
     training: dict[str, Tensor] = field(default_factory=dict)
@@ -60,12 +65,23 @@ class VoiceFiles:
     meta: dict[str, Any] = field(default_factory=dict)
     """Version, licences and provenance of a pack."""
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it has tokens, speakers and statistics; a vocoder has none of them."""
+        return "tokenizer" in self.description
+
+    def names(self, kind: str) -> list[str]:
+        """Return the names of its ``speakers`` or ``languages``; one without a name for none."""
+        return list(self.description[kind]) if self.reads_text else [""]
+
     def tokens(self) -> TokenList:
-        """Return the symbols that the voice reads.
+        """Return the symbols that the voice reads; the empty list if it reads none.
 
         Raises:
             TextError: It is no token list.
         """
+        if not self.reads_text:
+            return TokenList.of(())
         if "tokens.txt" not in self.files:
             raise MalsoriError(f"{self.origin}: tokens.txt is missing")
         return TokenList.parse(self.files["tokens.txt"], f"{self.origin}: tokens.txt")
@@ -86,14 +102,13 @@ def read_pack(path: Path, training: bool = False) -> VoiceFiles:
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
     meta = _checked_meta(path, members["meta.yaml"], hashes)
     description = plain_mapping(path, "config.yaml", members["config.yaml"])
-    for key in ("audio", "model", "tokenizer"):
-        refuse_foreign_code(path, value_of(description, key, path / "config.yaml"))
-    for key in ("speakers", "languages"):
-        name_list(description, key, path / "config.yaml")
-    try:
-        statistics = Statistics.from_json(json.loads(members["stats.json"]), f"{path}: stats.json")
-    except (ValueError, RecursionError) as error:
-        raise MalsoriError(f"{path}: stats.json is not JSON: {error}") from error
+    config = path / "config.yaml"
+    for key in ("audio", "model"):
+        refuse_foreign_code(path, value_of(description, key, config))
+    if "tokenizer" in description:
+        statistics = _of_text(path, description, members)
+    else:
+        statistics = neutral_statistics(description, config)
     return VoiceFiles(
         origin=str(path),
         description=description,
@@ -103,6 +118,35 @@ def read_pack(path: Path, training: bool = False) -> VoiceFiles:
         training=_tensors(path, TRAINING, members[TRAINING]) if TRAINING in members else {},
         meta=meta,
     )
+
+
+def neutral_statistics(description: Mapping[str, Any], path: Path) -> Statistics:
+    """Return what normalises nothing, for the mel bands in settings that were read from ``path``.
+
+    Raises:
+        ConfigError: The audio settings are none.
+    """
+    audio = value_of(description, "audio", path)
+    try:
+        return Statistics.neutral(from_dict(AudioConfig, audio, "audio").mel_bands)
+    except ConfigError as error:
+        raise ConfigError(f"{path.parent}: {error}") from error
+
+
+def _of_text(
+    path: Path, description: Mapping[str, Any], members: Mapping[str, bytes]
+) -> Statistics:
+    """Return the statistics of a pack that reads text, after checking all that this takes."""
+    for name in REQUIRED_TO_READ:
+        if name not in members:
+            raise MalsoriError(f"{path}: not a whole pack: {name} is missing")
+    refuse_foreign_code(path, description["tokenizer"])
+    for key in ("speakers", "languages"):
+        name_list(description, key, path / "config.yaml")
+    try:
+        return Statistics.from_json(json.loads(members["stats.json"]), f"{path}: stats.json")
+    except (ValueError, RecursionError) as error:
+        raise MalsoriError(f"{path}: stats.json is not JSON: {error}") from error
 
 
 def read_meta(path: Path) -> dict[str, Any]:
@@ -124,8 +168,10 @@ def read_sizes(path: Path) -> dict[str, int]:
 
 
 def read_tokens(path: Path) -> list[str]:
-    """Return the symbols that a pack's voice reads."""
+    """Return the symbols that a pack's voice reads; none for a vocoder."""
     with opened(path) as archive:
+        if "tokens.txt" not in archive.infos:
+            return []
         return archive.read("tokens.txt").decode("utf-8", "replace").split()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,8 +12,11 @@ from malsori.core.config import read_tree
 from malsori.core.errors import MalsoriError
 from malsori.core.files import read_json, sha256
 from malsori.dsp.statistics import Statistics
-from malsori.packs.format import TEXT_FILES, VoiceFiles
+from malsori.packs.ancestry import RECORD, ancestry
+from malsori.packs.format import TEXT_FILES, VoiceFiles, neutral_statistics
 from malsori.packs.settings import name_list, value_of
+from malsori.tasks import TASKS
+from malsori.tasks.task import Material, TaskConfig
 
 
 def read_run(folder: Path, checkpoint: str = "best", training: bool = False) -> VoiceFiles:
@@ -30,24 +34,37 @@ def read_run(folder: Path, checkpoint: str = "best", training: bool = False) -> 
     if not path.exists():
         raise MalsoriError(f"{folder}: not a run folder (no config.yaml); run stage 4 first")
     tree = read_tree(path)
-    read_names = read_json(names)
-    description = {
-        "audio": value_of(tree, "audio", path),
-        "model": value_of(tree, "model", path),
-        "tokenizer": read_tree(folder / "tokenizer.yaml"),
-        "speakers": name_list(read_names, "speakers", names),
-        "languages": name_list(read_names, "languages", names),
-    }
+    description = {key: value_of(tree, key, path) for key in ("audio", "model")}
     if "task" in tree:
         description["task"] = tree["task"]
+    if trained_on(tree, path) == "speech":
+        read_names = read_json(names)
+        description |= {
+            "tokenizer": read_tree(folder / "tokenizer.yaml"),
+            "speakers": name_list(read_names, "speakers", names),
+            "languages": name_list(read_names, "languages", names),
+        }
+        statistics = Statistics.load(folder / "stats.json")
+    else:
+        statistics = neutral_statistics(description, path)
     return VoiceFiles(
         origin=str(folder),
         description=description,
         weights=checkpoint_weights(folder, checkpoint),
-        statistics=Statistics.load(folder / "stats.json"),
+        statistics=statistics,
         files={n: (folder / n).read_bytes() for n in TEXT_FILES if (folder / n).exists()},
         training=training_weights(folder, checkpoint) if training else {},
     )
+
+
+def trained_on(tree: Any, path: Path) -> Material:
+    """Return what the task in a run's settings ``tree``, read from ``path``, is trained on."""
+    if "task" not in tree:  # older runs do not say
+        return "speech"
+    task = tree["task"]
+    name = task if isinstance(task, str) else value_of(task, "name", path)
+    config: TaskConfig = TASKS.entry(name).config()
+    return config.material
 
 
 def checkpoint_names(folder: Path, checkpoint: str) -> list[str]:
@@ -91,6 +108,36 @@ def weights_hash(folder: Path, checkpoint: str) -> str:
     """Return the SHA-256 of the file that the voice's weights come from; of an average the best."""
     path = _checkpoint_folders(folder, checkpoint)[0]
     return sha256(path / f"{'average' if _load(path, 'average') else 'players'}.safetensors")
+
+
+def provenance(folder: Path, checkpoint: str) -> dict[str, Any]:
+    """Return where the weights of a checkpoint come from, as a pack tells it.
+
+    Raises:
+        MalsoriError: A file of the run is missing or damaged.
+    """
+    config = folder / "config.yaml"
+    paths = [
+        folder / "checkpoints" / name / "state.json"
+        for name in checkpoint_names(folder, checkpoint)
+    ]
+    states = [(read_json(path), path) for path in paths]
+    record = read_json(folder / "run.json")
+    bases = ancestry(record.get(RECORD))
+    return {
+        "checkpoints": [
+            {
+                "step": value_of(state, "step", path),
+                value_of(state, "metric_name", path): value_of(state, "metric", path),
+            }
+            for state, path in states
+        ],
+        "seed": value_of(read_tree(config), "seed", config),
+        "commit": record.get("commit"),
+        "packages": record.get("packages"),
+        "data": record.get("hashes"),
+        **({"fine_tuned_from": bases} if bases else {}),
+    }
 
 
 def averaged_player(path: Path) -> str:

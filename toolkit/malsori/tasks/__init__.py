@@ -2,4 +2,11 @@
 
 from malsori.core.registry import Registry
 
-TASKS = Registry("task", {"gan_tts": "malsori.tasks.gan_tts:ENTRY"})
+TASKS = Registry(
+    "task",
+    {
+        "gan_tts": "malsori.tasks.gan_tts:ENTRY",
+        "align": "malsori.tasks.align:ENTRY",
+        "vocoder": "malsori.tasks.vocoder:ENTRY",
+    },
+)

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from malsori.data.batch import Batch
 from malsori.dsp.cepstrum import mel_cepstral_distortion
-from malsori.models.voice import AligningModel, Conditions, SpeakingModel
+from malsori.dsp.mel import Spectrogram
+from malsori.models.voice import AligningModel, Conditions, HearingModel, SpeakingModel
 from malsori.modules.alignment import diagonality
 from malsori.modules.features import FeatureExtractor, Features
 from malsori.tasks.plots import alignment_picture, mel_picture
@@ -28,7 +30,8 @@ def conditions_of(batch: Batch) -> Conditions:
 
 def metrics_of(model: SpeakingModel) -> Mapping[str, bool]:
     """Return the names of what is measured; True where more is better."""
-    return {"mcd": False, **({"diagonality": True} if isinstance(model, AligningModel) else {})}
+    aligns = isinstance(model, (AligningModel, HearingModel))
+    return {"mcd": False, **({"diagonality": True} if aligns else {})}
 
 
 def demonstrate(model: SpeakingModel, batch: Batch, extractor: FeatureExtractor) -> Demonstration:
@@ -44,32 +47,54 @@ def demonstrate(model: SpeakingModel, batch: Batch, extractor: FeatureExtractor)
         batch.token_lengths,
         conditions.with_own_style(features.mel, features.mel_lengths),
     )
-    sample_rate = extractor.spectrogram.audio.sample_rate
+    show = beside_recordings(batch, speech.wav, speech.wav_lengths, extractor.spectrogram)
+    if isinstance(model, AligningModel):
+        show_alignment(show, model, batch, features, conditions)
+    elif isinstance(model, HearingModel):
+        linear, frames = model.hear(batch.wav, batch.wav_lengths), features.mel_lengths
+        found = model.align(batch.tokens, batch.token_lengths, linear, frames, conditions)
+        _draw_alignment(show, batch, found.durations, found.log_p, frames)
+    return show
+
+
+def beside_recordings(
+    batch: Batch, wav: Tensor, wav_lengths: Tensor, spectrogram: Spectrogram
+) -> Demonstration:
+    """Return audio and mels of generated speech beside those of the batch's recordings.
+
+    The metric is the mel-cepstral distortion from the recordings, in dB after time warping.
+
+    Args:
+        batch: The recordings.
+        wav: Generated, (B, S).
+        wav_lengths: (B,).
+        spectrogram: What is drawn.
+    """
+    sample_rate = spectrogram.audio.sample_rate
     show = Demonstration(sample_rate=sample_rate)
     distances = []
     for i, name in enumerate(batch.ids):
         recorded = batch.wav[i, : batch.wav_lengths[i]].cpu().numpy()
-        spoken = speech.wav[i, : speech.wav_lengths[i]].cpu().numpy()
+        spoken = wav[i, : wav_lengths[i]].cpu().numpy()
         distances.append(mel_cepstral_distortion(recorded, spoken, sample_rate))
         show.audio[f"{name}/recorded"] = recorded
         show.audio[f"{name}/spoken"] = spoken
         mels = {"recorded": recorded, "spoken": spoken}
         show.images[f"{name}/mel"] = mel_picture(
-            {label: _log_mel(wav, extractor) for label, wav in mels.items()}, name
+            {label: _log_mel(samples, spectrogram) for label, samples in mels.items()}, name
         )
     show.metrics["mcd"] = float(np.mean(distances))
-    if isinstance(model, AligningModel):
-        _show_alignment(show, model, batch, features, conditions)
     return show
 
 
-def _show_alignment(
+def show_alignment(
     show: Demonstration,
     model: AligningModel,
     batch: Batch,
     features: Features,
     conditions: Conditions,
 ) -> None:
+    """Add the alignment of the batch's recordings to ``show``: pictures and diagonality."""
     prosody, log_p = model.analyse(
         batch.tokens,
         batch.token_lengths,
@@ -79,19 +104,25 @@ def _show_alignment(
         features.energy,
         conditions,
     )
-    sharp = diagonality(log_p, batch.token_lengths, features.mel_lengths)
+    _draw_alignment(show, batch, prosody.durations, log_p, features.mel_lengths)
+
+
+def _draw_alignment(
+    show: Demonstration, batch: Batch, durations: Tensor, log_p: Tensor, frame_lengths: Tensor
+) -> None:
+    sharp = diagonality(log_p, batch.token_lengths, frame_lengths)
     show.metrics["diagonality"] = float(sharp.mean())
     for i, name in enumerate(batch.ids):
-        frames, tokens = int(features.mel_lengths[i]), int(batch.token_lengths[i])
+        frames, tokens = int(frame_lengths[i]), int(batch.token_lengths[i])
         show.images[f"{name}/alignment"] = alignment_picture(
             log_p[i, :frames, :tokens].softmax(-1).cpu().numpy(),
-            prosody.durations[i, :tokens].cpu().numpy(),
+            durations[i, :tokens].cpu().numpy(),
             f"{name}: diagonality {float(sharp[i]):.3f}",
         )
 
 
-def _log_mel(wav: NDArray[np.float32], extractor: FeatureExtractor) -> Any:
-    device = extractor.spectrogram.window.device
+def _log_mel(wav: NDArray[np.float32], spectrogram: Spectrogram) -> Any:
+    device = spectrogram.window.device
     samples = torch.from_numpy(wav).to(device)[None]
-    mel, _ = extractor.spectrogram(samples, torch.tensor([len(wav)], device=device))
+    mel, _ = spectrogram(samples, torch.tensor([len(wav)], device=device))
     return mel[0].cpu().numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,17 @@ from malsori.core.config import Choice
 from malsori.data.batch import Batch
 from malsori.dsp.statistics import Statistics
 from malsori.models.voice import VoiceContext
+
+Material = Literal["speech", "recordings"]
+"""What a task is trained on: speech, which is recordings with their tokens, F0, speakers and
+statistics (stages 1 to 3), or recordings alone."""
+
+
+class TaskConfig(Protocol):
+    """What the settings of every task tell."""
+
+    material: ClassVar[Material]
+    """What it is trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +36,7 @@ class TaskContext:
     voice: VoiceContext
     """What the data decides about the model."""
     statistics: Statistics
-    """Of the training features."""
+    """Of the training features; neutral for a task that is trained on recordings alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

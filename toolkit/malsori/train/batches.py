@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from malsori.core.errors import MalsoriError
 from malsori.data.batch import Batch, Utterance, collate
 from malsori.data.batching import plan_epoch, share
-from malsori.data.dataset import DataConfig, SpeechDataset
+from malsori.data.dataset import DataConfig, Dataset
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Batches:
 
     def __init__(
         self,
-        dataset: SpeechDataset,
+        dataset: Dataset,
         config: DataConfig,
         seed: int,
         rank: int = 0,
@@ -102,7 +102,7 @@ class _Reader:
     Raised in a reading process, it would reach the training one as another error with a traceback.
     """
 
-    def __init__(self, dataset: SpeechDataset) -> None:
+    def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
     def __getitem__(self, i: int) -> Utterance | MalsoriError:

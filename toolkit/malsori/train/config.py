@@ -15,7 +15,10 @@ from malsori.train import OPTIMIZERS, SCHEDULES
 
 COMPATIBILITY: dict[str, dict[str, Any]] = {
     "espnet": {
-        "model": {"padding": "seen", "prior": "published", "initialisation": "espnet"},
+        "model": {
+            **{"padding": "seen", "prior": "published", "initialisation": "espnet"},
+            "condition_generator": False,
+        },
         "task": {"discriminator": {"period_score_kernel": 2}},
         "schedule": "published",
     }
@@ -93,7 +96,8 @@ class TrainConfig:
     (``exp/NAME``, its best checkpoint). Not read again once the run has a checkpoint."""
     compat: Literal["none", "espnet"] = preset("none", COMPATIBILITY)
     """espnet: what is not set otherwise is as in ESPnet 202511, where the defaults differ on
-    purpose: padding, prior, initial weights, a discriminator's last kernel, learning-rate decay."""
+    purpose: padding, prior, initial weights, what the waveform generator is told, a discriminator's
+    last kernel, learning-rate decay."""
     audio: AudioConfig = AudioConfig()
     """Waveforms and frames."""
     data: DataConfig = DataConfig()

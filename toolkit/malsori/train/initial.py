@@ -37,6 +37,7 @@ from malsori.train.mapping import (
     add_embedding,
     drop_embedding,
     map_rows,
+    match_condition,
     names_mapped,
     unfold_weight_norm,
 )
@@ -47,6 +48,7 @@ FREE_AUDIO = ("f0_low_hz", "f0_high_hz")
 """Audio settings that may differ: where F0 is looked for changes no input of the network."""
 FREE_MODEL = (
     *("segment", "prior", "padding", "detach", "initialisation", "initial_std"),
+    "condition_generator",  # its layer is matched as embeddings are
     *("dropout", "position_dropout", "attention_dropout"),
 )
 """Model settings that may differ: what the network says, one utterance at a time, does not depend
@@ -134,13 +136,16 @@ def start_from(base: Base, task: Task, tokens: TokenList, names: Names) -> dict[
     weights = dict(files.weights)
     listed: dict[str, tuple[Sequence[str], Sequence[str]]] = {
         "tokens": (base.tokens.symbols, tokens.symbols),
-        "speakers": (files.description["speakers"], names.speakers),
-        "languages": (files.description["languages"], names.languages),
+        "speakers": (files.names("speakers"), names.speakers),
+        "languages": (files.names("languages"), names.languages),
     }
     for kind, (before, after) in listed.items():
         mapped = _map(kind, weights, speaking.state_dict(), before, after, origin)
         log.info("%s: %s", kind, mapped)
         record[kind] = dataclasses.asdict(mapped)
+    matched = match_condition(weights, speaking.state_dict(), origin)
+    if matched:
+        log.info("condition: %s", matched)
     _fill(speaking, weights, f"{origin}: {task.averaged}")
     record["players"] = {task.averaged: "given"}
     for player, module in task.players.items():

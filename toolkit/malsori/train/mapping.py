@@ -18,6 +18,9 @@ from malsori.core.errors import MalsoriError
 GAIN, DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
 ENCODED = "encoder.norm.bias"
 """Added to every encoded token, as a speaker's or language's vector is: (D,)."""
+CONDITION, INPUT = "generator.condition", "generator.input.bias"
+"""Layer that tells the waveform generator a sum of such vectors, (C, D), and the bias that stands
+beside it, (C,)."""
 NUDGES = 16
 """Steps of one unit in the last place that a gain may need; measured: 2."""
 
@@ -112,7 +115,57 @@ def drop_embedding(
     if ENCODED not in weights or weights[ENCODED].shape != vector.shape:
         return names_mapped(before, after, note=f"{told} is lost: the encoder has no last bias")
     weights[ENCODED] = weights[ENCODED] + vector
+    if f"{CONDITION}.bias" in weights:
+        share = _plain(weights, CONDITION).flatten(1) @ vector
+        weights[f"{CONDITION}.bias"] = weights[f"{CONDITION}.bias"] + share
     return names_mapped(before, after, note=f"{told} went into the encoder's last bias")
+
+
+def match_condition(
+    weights: dict[str, Tensor], own: Mapping[str, Tensor], origin: str
+) -> str | None:
+    """Add or take away the layer that tells the waveform generator speaker, language and style.
+
+    A new one is all zeros: the voice begins as it was. One that has nothing left to tell goes into
+    the generator's first bias. Call it after the embeddings are mapped.
+
+    Args:
+        weights: Of the voice to start from; changed in place.
+        own: Of the network to fill.
+        origin: Named in errors.
+
+    Returns:
+        What was done, to be logged; None for nothing.
+
+    Raises:
+        MalsoriError: The layer still has something to tell, but the network has none.
+    """
+    bias = f"{CONDITION}.bias"
+    if (bias in weights) == (bias in own):
+        return None
+    if bias in own:
+        direction = f"{CONDITION}.{DIRECTION}"
+        like = own[direction] if direction in own else own[f"{CONDITION}.weight"]
+        weights[f"{CONDITION}.weight"] = torch.zeros_like(like)
+        weights[bias] = torch.zeros_like(own[bias])
+        return "the waveform generator learns to be told; it begins as it was"
+    if any(name.startswith("conditioning.") for name in own):
+        raise MalsoriError(
+            f"{origin}: its waveform generator is told speaker, language and style; to start from "
+            "it set model.condition_generator=true"
+        )
+    weights[INPUT] = weights[INPUT] + weights[bias]
+    for name in [name for name in weights if name.startswith(f"{CONDITION}.")]:
+        del weights[name]
+    return "what the waveform generator was told went into its first bias"
+
+
+def _plain(weights: Mapping[str, Tensor], module: str) -> Tensor:
+    """Return a layer's weight, weight norm there or folded, in fp32."""
+    if f"{module}.weight" in weights:
+        return weights[f"{module}.weight"].float()
+    gain, direction = (weights[f"{module}.{part}"].float() for part in (GAIN, DIRECTION))
+    return gain * direction / direction.flatten(1).norm(dim=1).view(gain.shape)
 
 
 def _rows(

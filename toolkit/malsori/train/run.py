@@ -14,13 +14,13 @@ import torch
 
 from malsori.core.config import build, from_dict, read_tree, to_dict, to_yaml
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.core.files import atomic_write, read_json, sha256, write_json, write_text
+from malsori.core.files import sha256, write_json, write_text
 from malsori.core.log import get_logger
 from malsori.core.record import run_record
-from malsori.data.datadir import DataDir
-from malsori.data.dataset import Names, SpeechDataset
-from malsori.data.stats import check_audio
+from malsori.data.dataset import Dataset, Names
 from malsori.dsp.statistics import Statistics
+from malsori.models.aligner import AlignmentNetwork
+from malsori.models.vocoder import VocodingModel
 from malsori.models.voice import VoiceContext
 from malsori.packs.ancestry import RECORD
 from malsori.tasks import TASKS
@@ -28,12 +28,10 @@ from malsori.tasks.task import Task, TaskContext
 from malsori.text.tokens import TokenList
 from malsori.train import distributed, initial
 from malsori.train.config import TrainConfig
+from malsori.train.corpus import Corpus, open_corpus
 from malsori.train.trainer import Trainer
 
 log = get_logger(__name__)
-
-TOKEN_FILES = ("tokens.txt", "tokenizer.yaml", "bpe.model", "lexicon.tsv")
-"""What stage 2 made and a voice needs to read text; those that exist are copied into the run."""
 
 
 def train(config: TrainConfig, folder: Path) -> None:
@@ -59,11 +57,8 @@ class Parts(NamedTuple):
 
     task: Task
     """With the players' first weights, on the CPU."""
-    tokens: TokenList
-    statistics: Statistics
-    """What the run normalises with."""
-    names: Names
-    """Speakers and languages."""
+    corpus: Corpus
+    """What it is trained on."""
     origin: Mapping[str, Any] | None
     """What is kept of the voice that the weights came from; None if they came by chance."""
 
@@ -72,32 +67,23 @@ def _parts(config: TrainConfig, folder: Path) -> Parts:
     """Return what the run is made of, after comparing it with the voice that it starts from."""
     base = initial.open_base(config, folder)
     origin = initial.recorded(folder)
-    tokens = TokenList.load(_needed(Path(config.data.tokens) / "tokens.txt", 2))
-    statistics = Statistics.load(_needed(Path(config.data.stats) / "stats.json", 3))
-    check_audio(Path(config.data.stats), config.audio)
-    names = Names.of(DataDir(config.data.train))
+    corpus = open_corpus(config)
     if base is not None:
-        initial.report_statistics(statistics, base)
-        statistics = base.files.statistics
+        corpus = corpus.started_from(base)
     elif origin is not None:
-        statistics = Statistics.load(folder / "stats.json")
+        corpus = corpus.resumed(folder)
     torch.manual_seed(config.seed)
-    task = build_task(config, tokens, statistics, names)
+    task = build_task(config, corpus.tokens, corpus.statistics, corpus.names)
     if base is not None:
-        origin = initial.start_from(base, task, tokens, names)
-    return Parts(task, tokens, statistics, names, origin)
+        origin = initial.start_from(base, task, corpus.tokens, corpus.names)
+    return Parts(task, corpus, origin)
 
 
 def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
-    task, tokens, statistics, names, origin = _parts(config, folder)
+    task, corpus, origin = _parts(config, folder)
     task = task.to(device)
-    _prepare_folder(config, folder, names, statistics, origin)
-    unvoiced = statistics.pitch_mean
-    vector = to_dict(config.model).get("speaker_embedding", {}).get("size", 0)
-    sets = [
-        SpeechDataset(path, config.data, config.audio, tokens, names, unvoiced, vector)
-        for path in (config.data.train, config.data.dev)
-    ]
+    _prepare_folder(config, folder, corpus, origin)
+    sets = [corpus.dataset(path) for path in (config.data.train, config.data.dev)]
     _report(config, task, sets[0], sets[1], device)
     trainer = Trainer(config, task, sets[0], sets[1], folder, device)
     try:
@@ -107,7 +93,7 @@ def _train(config: TrainConfig, folder: Path, device: torch.device) -> None:
             f"{device}: out of memory: halve data.batch ({config.data.batch:g} s) and double "
             f"training.accumulate ({config.training.accumulate}); the last checkpoint is whole"
         ) from error
-    log.info("%s: trained; 'malsori decode --exp %s' speaks", folder, folder)
+    log.info("%s: trained; %s", folder, _next_command(task, folder))
 
 
 def build_task(
@@ -172,41 +158,24 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _prepare_folder(
-    config: TrainConfig,
-    folder: Path,
-    names: Names,
-    statistics: Statistics,
-    origin: Mapping[str, Any] | None,
+    config: TrainConfig, folder: Path, corpus: Corpus, origin: Mapping[str, Any] | None
 ) -> None:
     """Write what the run is made of; refuse a folder in which something else was trained.
 
     Args:
         config: The run's settings.
         folder: ``exp/NAME``.
-        names: Speakers and languages.
-        statistics: What the run normalises with.
+        corpus: What it is trained on.
         origin: What is kept of the voice that it began from.
     """
-    source = Path(config.data.tokens)
     if initial.is_resumed(folder):
-        _compare(config, folder, names, statistics)
+        _compare(config, folder)
+        corpus.compare(folder)
     if distributed.rank() == 0:
         began = dataclasses.replace(config, init_from=origin["init_from"] if origin else None)
         write_text(folder / "config.yaml", to_yaml(began, comments=True))
-        write_json(folder / "names.json", dataclasses.asdict(names))
-        for path in (source / name for name in TOKEN_FILES):
-            if path.exists():
-                with atomic_write(folder / path.name, "wb") as file:
-                    file.write(path.read_bytes())
-        statistics.save(folder / "stats.json")
-        hashes = {
-            str(path): sha256(path)
-            for path in (
-                Path(config.data.train) / "text",
-                source / "tokens.txt",
-                Path(config.data.stats) / "stats.json",
-            )
-        }
+        corpus.save(folder)
+        hashes = {str(path): sha256(path) for path in corpus.sources}
         record = run_record(hashes=hashes, processes=distributed.world())
         if origin is not None:
             record[RECORD] = dict(origin)
@@ -214,7 +183,7 @@ def _prepare_folder(
     distributed.barrier()
 
 
-def _compare(config: TrainConfig, folder: Path, names: Names, statistics: Statistics) -> None:
+def _compare(config: TrainConfig, folder: Path) -> None:
     before = from_dict(TrainConfig, read_tree(folder / "config.yaml"))
     for part in ("audio", "task", "model", "optimizer"):
         ours, theirs = (
@@ -227,27 +196,10 @@ def _compare(config: TrainConfig, folder: Path, names: Names, statistics: Statis
                     f"{part}.{key}: {ours.get(key)}, but {folder} was trained with "
                     f"{theirs.get(key)}; choose another --exp, or set it back"
                 )
-    if (folder / "tokens.txt").exists():
-        old = TokenList.load(folder / "tokens.txt")
-        new = TokenList.load(Path(config.data.tokens) / "tokens.txt")
-        if old.symbols != new.symbols:
-            raise MalsoriError(
-                f"{config.data.tokens}/tokens.txt: not the token list of {folder} "
-                f"({len(new)} tokens, there {len(old)}); choose another --exp"
-            )
-    if (folder / "names.json").exists() and read_json(folder / "names.json") != {
-        key: list(value) for key, value in dataclasses.asdict(names).items()
-    }:
-        raise MalsoriError(f"{config.data.train}: not the speakers that {folder} was trained with")
-    if (folder / "stats.json").exists() and Statistics.load(folder / "stats.json") != statistics:
-        raise MalsoriError(
-            f"{Path(config.data.stats) / 'stats.json'}: not the statistics that {folder} was "
-            "trained with; choose another --exp"
-        )
 
 
 def _report(
-    config: TrainConfig, task: Task, train: SpeechDataset, dev: SpeechDataset, device: torch.device
+    config: TrainConfig, task: Task, train: Dataset, dev: Dataset, device: torch.device
 ) -> None:
     for name, player in task.players.items():
         log.info("%s: %.2f M parameters", name, sum(p.numel() for p in player.parameters()) / 1e6)
@@ -263,7 +215,10 @@ def _report(
     )
 
 
-def _needed(path: Path, stage: int) -> Path:
-    if not path.exists():
-        raise MalsoriError(f"{path}: not there; run stage {stage} of the recipe first")
-    return path
+def _next_command(task: Task, folder: Path) -> str:
+    """Return what one does with a trained run."""
+    if isinstance(task.players[task.averaged], AlignmentNetwork):
+        return f"'malsori align --model {folder}' aligns recordings"
+    if isinstance(task.players[task.averaged], VocodingModel):
+        return f"'malsori decode --exp {folder} --data FOLDER' makes recordings again"
+    return f"'malsori decode --exp {folder}' speaks"

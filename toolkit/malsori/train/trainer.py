@@ -20,7 +20,7 @@ from malsori.core.config import build
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.core.log import get_logger, progress
 from malsori.data.batch import Batch, collate
-from malsori.data.dataset import SpeechDataset
+from malsori.data.dataset import Dataset
 from malsori.tasks.task import Task, Turn
 from malsori.train import OPTIMIZERS, SCHEDULES, distributed
 from malsori.train.averaging import MovingAverage
@@ -77,8 +77,8 @@ class Trainer:
         self,
         config: TrainConfig,
         task: Task,
-        train: SpeechDataset,
-        dev: SpeechDataset,
+        train: Dataset,
+        dev: Dataset,
         folder: Path,
         device: torch.device,
     ) -> None:
@@ -396,7 +396,7 @@ class Trainer:
         self._signal = number
 
 
-def fixed_batch(data: SpeechDataset, count: int) -> Batch | None:
+def fixed_batch(data: Dataset, count: int) -> Batch | None:
     """Return the first ``count`` utterances of a set as a batch; None for none."""
     count = min(count, len(data))
     return collate([data[i] for i in range(count)]) if count else None

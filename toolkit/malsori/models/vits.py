@@ -1,0 +1,381 @@
+"""VITS: a variational autoencoder from tokens to waveform, its prior sharpened by a flow.
+
+Axes: B utterances, N tokens, T frames, F spectrogram bins, D model width (the latent's too),
+G condition, S samples.
+
+Source: Kim, Kong, Son 2021, "Conditional Variational Autoencoder with Adversarial Learning for
+End-to-End Text-to-Speech", ICML 2021, arXiv:2106.06103. Reference implementation: ESPnet 202511,
+whose text encoder is a conformer in place of the paper's transformer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from malsori.core.config import Choice, build, choice
+from malsori.core.errors import ConfigError, MalsoriError
+from malsori.core.ranges import SIZE, within
+from malsori.core.registry import Entry
+from malsori.dsp.audio_config import AudioConfig
+from malsori.dsp.linear import LinearSpectrogram
+from malsori.models.jets import GeneratorSettings, check_hop
+from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
+from malsori.modules import GENERATORS
+from malsori.modules.alignment import token_of_frame
+from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig
+from malsori.modules.conformer import Conformer, ConformerConfig
+from malsori.modules.duration_flow import DurationFlow, DurationFlowConfig
+from malsori.modules.flow import FlowConfig, ResidualFlow
+from malsori.modules.lengths import random_starts, valid_positions, windows
+from malsori.modules.posterior import Posterior, PosteriorEncoder
+from malsori.modules.predictors import LONGEST_TOKEN, PredictorConfig, VariancePredictor
+from malsori.modules.prior_search import search_prior
+from malsori.modules.text_prior import TextEmbedding, TextPrior, TokenPrior
+from malsori.modules.wavenet import WaveNetConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class VitsConfig:
+    """VITS; the defaults are ESPnet's recipe for LJSpeech."""
+
+    width: int = 192
+    """Channels of encoded tokens and of the latent; even."""
+    condition: int = 256
+    """Numbers that speaker and language become, where the voice has more than one of either."""
+    encoder: ConformerConfig = ConformerConfig(
+        layers=6,
+        hidden=768,
+        kernel=1,
+        activation="relu",
+        dropout=0.1,
+        position_dropout=0.0,
+        attention_dropout=0.0,
+    )
+    """Stack over tokens."""
+    padding: Literal["masked", "seen"] = "masked"
+    """masked: an utterance gives the same whatever batch it is in; seen: convolutions of the
+    encoder read what lies behind its end, as ESPnet's do."""
+    posterior: WaveNetConfig = WaveNetConfig()
+    """Stack from linear spectrum to latent; training only."""
+    flow: FlowConfig = FlowConfig()
+    """Between posterior and prior."""
+    duration: Literal["stochastic", "plain"] = "stochastic"
+    """stochastic: durations are drawn from their law; plain: one duration, the likeliest."""
+    duration_flow: DurationFlowConfig = DurationFlowConfig()
+    """The stochastic predictor."""
+    duration_predictor: PredictorConfig = PredictorConfig()
+    """The plain predictor, of log(frames + 1). Neither of the two sends a gradient to the
+    encoder."""
+    generator: Choice = choice(GENERATORS, "hifigan_v1")
+    """Frames to waveform."""
+    segment: int = 32
+    """Frames of the random windows that the generator is trained on; shorter in batches with an
+    utterance shorter than that."""
+    noise: float = 0.667
+    """When speaking, spread of the latent about its mean, as a share of the prior's; 0 is dull."""
+    duration_noise: float = 0.8
+    """When speaking, likewise of durations that are drawn; 0 always speaks in the same rhythm."""
+    noise_seed: int = 0
+    """Of what is drawn when speaking: a text is spoken the same way each time, alone or in a
+    batch."""
+    speaker_embedding: SpeakerEmbeddingConfig = SpeakerEmbeddingConfig()
+    """External speaker vectors."""
+
+    def __post_init__(self) -> None:
+        within(self, SIZE, "width", "condition")
+        within(self, "[0, 2]", "noise", "duration_noise")
+        within(self, "[0, 4294967295]", "noise_seed")
+        if self.duration_predictor.detach:
+            raise ConfigError(
+                "duration_predictor.detach: must be false, got True: what the predictor reads of "
+                "the encoder is detached always, and what it is told of the speaker never"
+            )
+        if self.segment < 1:
+            raise ConfigError(f"segment: must be at least 1 frame, got {self.segment}")
+
+    def check(self, audio: AudioConfig) -> None:
+        """Refuse audio settings that this model cannot speak with, before any data is read."""
+        check_hop(self.generator, audio.hop)
+        settings: GeneratorSettings = self.generator.config
+        if settings.harmonics:
+            raise ConfigError(
+                f"model.generator.harmonics: must be 0, got {settings.harmonics}: VITS knows no "
+                "pitch that it could tell the generator"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VitsOutput:
+    """What the losses read."""
+
+    fake: Tensor
+    """Generated segments, (B, 1, segment · hop)."""
+    starts: Tensor
+    """First frame of each segment, (B,)."""
+    segment: int
+    """Frames of a segment."""
+    log_p: Tensor
+    """Log-likelihood of frames under each token's prior, (B, T, N); −inf at padded tokens."""
+    durations: Tensor
+    """Frames per token on the likeliest path, (B, N)."""
+    z: Tensor
+    """The posterior's sample in the prior's space, (B, T, D)."""
+    posterior_log_scale: Tensor
+    """(B, T, D)."""
+    prior_mean: Tensor
+    """Of each frame's token, (B, T, D); so is ``prior_log_scale``."""
+    prior_log_scale: Tensor
+    valid_frames: Tensor
+    """True where a frame exists, (B, T)."""
+    valid_tokens: Tensor
+    """True where a token exists, (B, N)."""
+    duration_bound: Tensor | None
+    """Bound of the durations' negative log-likelihood, (B,); of the stochastic predictor."""
+    log_durations: Tensor | None
+    """Predicted log(frames + 1), (B, N); of the plain predictor."""
+
+
+class Vits(nn.Module):
+    """Tokens to waveform; in training also recording to latent."""
+
+    def __init__(self, config: VitsConfig, context: VoiceContext) -> None:
+        super().__init__()
+        config.check(context.audio)
+        self.config = config
+        self.hop = context.audio.hop
+        width, self.spectrogram = config.width, LinearSpectrogram(context.audio)
+        self.conditioning = Conditioning(
+            config.condition,
+            speakers=context.speakers,
+            languages=context.languages,
+            embedding=config.speaker_embedding,
+        )
+        condition = config.condition if self.conditioning.present else 0
+        stack = Conformer(config.encoder, width, masked=config.padding == "masked")
+        self.embedding = TextEmbedding(context.tokens, width)
+        self.text = TextPrior(stack, width, width)
+        self.posterior = PosteriorEncoder(config.posterior, self.spectrogram.bins, width, condition)
+        self.flow = ResidualFlow(config.flow, width, condition)
+        self.duration_flow: DurationFlow | None = None
+        self.duration_predictor: VariancePredictor | None = None
+        self.duration_condition: nn.Linear | None = None
+        if config.duration == "stochastic":
+            self.duration_flow = DurationFlow(config.duration_flow, width, condition)
+        else:
+            self.duration_predictor = VariancePredictor(config.duration_predictor, width)
+            self.duration_condition = nn.Linear(condition, width) if condition else None
+        self.generator = build(
+            GENERATORS,
+            config.generator,
+            width=width,
+            condition=condition,
+            sample_rate=context.audio.sample_rate,
+        )
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Losses of this model's output with their weights in the reference recipe."""
+        durations = "duration" if self.duration_flow is None else "duration_likelihood"
+        return {"kl": 1.0, durations: 1.0}
+
+    @property
+    def uses_style(self) -> bool:
+        """Whether the voice has style tokens."""
+        return False
+
+    def hear(self, wav: Tensor, wav_lengths: Tensor) -> Tensor:
+        """Return what the posterior encoder reads of recordings, (B, T, F).
+
+        Args:
+            wav: (B, S), full scale 1.
+            wav_lengths: (B,).
+        """
+        return self.spectrogram(wav, wav_lengths)  # type: ignore[no-any-return]
+
+    def forward(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        linear: Tensor,
+        linear_lengths: Tensor,
+        conditions: Conditions,
+    ) -> VitsOutput:
+        """Return generated segments and what the losses read.
+
+        Args:
+            tokens: Ids, (B, N); 0 at padding.
+            token_lengths: (B,), each at most its ``linear_lengths``.
+            linear: From ``hear``, (B, T, F).
+            linear_lengths: Frames, (B,).
+            conditions: Speaker, language.
+        """
+        found = self.align(tokens, token_lengths, linear, linear_lengths, conditions)
+        prior, told, durations = found.prior, found.told, found.durations
+        valid = valid_positions(token_lengths, tokens.shape[1])
+        bound = log_durations = None
+        if self.duration_flow is not None:
+            bound = self.duration_flow(prior.hidden, valid, durations, told)
+        else:
+            log_durations = self._predict(prior.hidden, valid, told)
+        segment = min(self.config.segment, int(linear_lengths.min()))
+        starts = random_starts(linear_lengths, segment)
+        return VitsOutput(
+            fake=self.generator(windows(found.posterior.sample, starts, segment), told),
+            starts=starts,
+            segment=segment,
+            log_p=found.log_p,
+            durations=durations,
+            z=found.z,
+            posterior_log_scale=found.posterior.log_scale,
+            prior_mean=_by_frame(prior.mean, durations, linear.shape[1]),
+            prior_log_scale=_by_frame(prior.log_scale, durations, linear.shape[1]),
+            valid_frames=valid_positions(linear_lengths, linear.shape[1]),
+            valid_tokens=valid,
+            duration_bound=bound,
+            log_durations=log_durations,
+        )
+
+    def align(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        linear: Tensor,
+        linear_lengths: Tensor,
+        conditions: Conditions,
+    ) -> LatentAlignment:
+        """Return what is said of tokens and of recordings, and how the two fit; see ``forward``."""
+        told = self._tell(conditions)
+        valid = valid_positions(token_lengths, tokens.shape[1])
+        prior = self.text(self.embedding(tokens), valid)
+        heard = valid_positions(linear_lengths, linear.shape[1])
+        posterior = self.posterior(linear, heard, told)
+        z = self.flow(posterior.sample, heard, told)
+        durations, log_p = search_prior(
+            z, prior.mean, prior.log_scale, token_lengths, linear_lengths
+        )
+        return LatentAlignment(prior, posterior, z, durations, log_p, told)
+
+    def synthesize(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Speech:
+        """Return speech for tokens; a batch gives the samples of its utterances alone.
+
+        Args:
+            tokens: Ids, (B, N); 0 at padding.
+            token_lengths: (B,).
+            conditions: Speaker, language.
+            controls: Speed; VITS draws pitch and energy, unseen, with the latent.
+            prosody: Its durations are spoken instead of drawn ones; ``controls`` then does nothing.
+
+        Raises:
+            MalsoriError: Pitch or energy shall be changed.
+        """
+        controls = controls or Controls()
+        _refuse_melody(controls)
+        told = self._tell(conditions or Conditions())
+        valid = valid_positions(token_lengths, tokens.shape[1])
+        prior = self.text(self.embedding(tokens), valid)
+        if prosody is None:
+            durations = self._durations(prior.hidden, valid, told, controls.speed)
+        else:
+            durations = prosody.durations
+        frame_lengths = durations.sum(1)
+        frames = int(frame_lengths.max())
+        spoken = valid_positions(frame_lengths, frames)
+        noise = self._noise(frame_lengths, prior.mean.shape[2]) * self.config.noise
+        scale = _by_frame(prior.log_scale, durations, frames).exp()
+        z = _by_frame(prior.mean, durations, frames) + noise * scale
+        latent = self.flow.inverse(z, spoken, told)
+        wav = self.generator(latent, told, spoken if len(tokens) > 1 else None)
+        wav_lengths = frame_lengths * self.hop
+        wav = wav.squeeze(1).float() * valid_positions(wav_lengths, frames * self.hop)
+        unknown = torch.full(durations.shape, torch.nan, device=tokens.device)
+        said = Prosody(durations=durations, pitch=unknown, energy=unknown)
+        return Speech(wav=wav, wav_lengths=wav_lengths, prosody=said)
+
+    def _tell(self, conditions: Conditions) -> Tensor | None:
+        """Return speaker and language as numbers, (B, G) or (1, G); None for a voice of one."""
+        told = self.conditioning.read(
+            speaker=conditions.speaker,
+            language=conditions.language,
+            embedding=conditions.embedding,
+        )
+        return self.conditioning.summary(told)
+
+    def _durations(
+        self, hidden: Tensor, valid: Tensor, told: Tensor | None, speed: float | Tensor
+    ) -> Tensor:
+        """Return whole frames per token, at least 1 each, (B, N) int64."""
+        if self.duration_flow is not None:
+            noise = self._noise(valid.sum(1), 2)
+            log = self.duration_flow.inverse(hidden, valid, told, noise, self.config.duration_noise)
+            frames = (log.exp() / speed).ceil()
+        else:
+            log = self._predict(hidden, valid, told)
+            frames = ((log.float().exp() - 1) / speed).round()
+        return frames.clamp(1, LONGEST_TOKEN).long() * valid
+
+    def _predict(self, hidden: Tensor, valid: Tensor, told: Tensor | None) -> Tensor:
+        """Return the plain predictor's log(frames + 1), (B, N)."""
+        assert self.duration_predictor is not None
+        hidden = hidden.detach()
+        if self.duration_condition is not None and told is not None:
+            hidden = hidden + self.duration_condition(told.detach())[:, None]
+        return self.duration_predictor(hidden, valid)  # type: ignore[no-any-return]
+
+    def _noise(self, lengths: Tensor, channels: int) -> Tensor:
+        """Return standard normal noise, (B, longest, channels), as each utterance alone has it."""
+        rows = []
+        for length in lengths.tolist():
+            seeded = torch.Generator().manual_seed(self.config.noise_seed)
+            rows.append(torch.randn(length, channels, generator=seeded))
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True).to(lengths.device)
+
+
+class LatentAlignment(NamedTuple):
+    """Tokens and recordings encoded, and how the two fit."""
+
+    prior: TokenPrior
+    posterior: Posterior
+    z: Tensor
+    """The posterior's sample in the prior's space, (B, T, D)."""
+    durations: Tensor
+    """Frames per token on the likeliest path, (B, N)."""
+    log_p: Tensor
+    """Log-likelihood of frames under each token's prior, (B, T, N)."""
+    told: Tensor | None
+    """Speaker and language, (B, G) or (1, G)."""
+
+
+def _by_frame(values: Tensor, durations: Tensor, frames: int) -> Tensor:
+    """Return each frame's token's values, (B, T, C), for ``values`` of (B, N, C)."""
+    index = token_of_frame(durations, frames)[..., None]
+    return values.gather(1, index.expand(-1, -1, values.shape[2]))
+
+
+def _refuse_melody(controls: Controls) -> None:
+    usual = Controls()
+    for name in ("pitch_shift", "energy_scale", "energy_shift"):
+        value, neutral = getattr(controls, name), getattr(usual, name)
+        if bool((torch.as_tensor(value) != neutral).any()):
+            raise MalsoriError(
+                f"{name.partition('_')[0]}: VITS draws pitch and energy itself; leave it at 0"
+            )
+
+
+ENTRY = Entry(
+    config=VitsConfig,
+    build=Vits,
+    summary="variational autoencoder with a flow, alignment searched on its prior",
+    source="Kim et al. 2021, arXiv:2106.06103",
+)
