@@ -215,7 +215,10 @@ finish() {
     done
     echo "plots:         $folder/plots"
     echo "packed voice:  $pack"
-    if [[ -e $folder/config.yaml && ! -e $folder/tokens.txt ]]; then   # a vocoder reads no text
+    if grep -qs '^  name: align$' "$folder/config.yaml"; then   # the task; it does not speak
+        echo "align with it: $(command -v malsori) align --model $(printf %q "$pack")" \
+            "--data data/train --out alignments"
+    elif [[ -e $folder/config.yaml && ! -e $folder/tokens.txt ]]; then   # a vocoder reads no text
         echo "use it:        $(command -v malsori) decode --model $(printf %q "$pack")" \
             "--data FOLDER_OF_WAVS --out again"
     else
