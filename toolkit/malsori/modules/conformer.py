@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import COUNT, SIZE, odd, within
 from malsori.core.registry import Entry
-from malsori.modules.transformer import ConvFeedForward, sinusoids
+from malsori.modules.transformer import ConvFeedForward, either, sinusoids
 
 Kind = Literal["relative", "legacy"]
 
@@ -88,7 +88,7 @@ class Conformer(nn.Module):
         if width % 2:
             raise ConfigError(f"width: relative positions need an even one, got {width}")
         self.positions = RelativePositions(width, config.positions)
-        self.position_dropout = nn.Dropout(_either(config.position_dropout, config.dropout))
+        self.position_dropout = nn.Dropout(either(config.position_dropout, config.dropout))
         self.blocks = nn.ModuleList(
             ConformerBlock(config, width, masked) for _ in range(config.layers)
         )
@@ -187,7 +187,7 @@ class RelativeAttention(nn.Module):
     def __init__(self, config: ConformerConfig, width: int, masked: bool = True) -> None:
         super().__init__()
         self.heads = config.heads
-        self.dropout = _either(config.attention_dropout, config.dropout)
+        self.dropout = either(config.attention_dropout, config.dropout)
         self.kind: Kind = config.positions
         self.zero_triu = config.zero_triu
         self.masked = masked
@@ -326,10 +326,6 @@ def _legacy_scores(query: Tensor, positions: Tensor, lengths: Tensor) -> Tensor:
     before = query @ positions.expand(len(index), -1, -1, -1).gather(2, index).mT
     behind = query.roll(-1, 2) @ positions[:, :, : max(size - 2, 0)].mT
     return torch.cat([before, torch.zeros_like(before[..., :1]), behind], 3)[..., : 2 * size - 1]
-
-
-def _either(own: float | None, general: float) -> float:
-    return general if own is None else own
 
 
 ENTRY = Entry(

@@ -77,12 +77,12 @@ class Stack(nn.Module):
         super().__init__()
         if width % config.heads:
             raise ConfigError(f"heads: {config.heads} does not divide the model's width {width}")
-        dropout = _either(config.position_dropout, config.dropout)
+        dropout = either(config.position_dropout, config.dropout)
         if config.positions == "scaled":
             self.positions: Positions = ScaledPositions(width, dropout)
         else:
             self.positions = Positions(width, dropout)
-        weights_dropout = _either(config.attention_dropout, config.dropout)
+        weights_dropout = either(config.attention_dropout, config.dropout)
         self.blocks = nn.ModuleList(
             Block(config, width, masked, attention(weights_dropout)) for _ in range(config.layers)
         )
@@ -246,7 +246,8 @@ def sinusoids(positions: int, width: int) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
 
 
-def _either(own: float | None, general: float) -> float:
+def either(own: float | None, general: float) -> float:
+    """Return the share of its own that a part drops, or the general one for None."""
     return general if own is None else own
 
 
