@@ -24,7 +24,7 @@ from malsori.infer.alignment import Times, align
 from malsori.infer.alignment_health import Health, judge, table
 from malsori.infer.labels import Label, ctm, textgrid
 from malsori.infer.voice import load_run
-from malsori.models.voice import Conditions, Prosody
+from malsori.models.voice import Analysis, Conditions, Prosody
 
 INTERVAL = re.compile(r'intervals \[\d+\]:\s+xmin = (\S+)\s+xmax = (\S+)\s+text = "((?:[^"]|"")*)"')
 
@@ -228,9 +228,9 @@ class Fixed(nn.Module):
         self.probability = probability
         self.asked: list[Conditions] = []
 
-    def analyse(self, tokens: Any, lengths: Any, mel: Any, *rest: Any) -> Any:
-        self.asked.append(rest[-1])
-        frames, count = mel.shape[1], tokens.shape[1]
+    def analyse(self, tokens: Any, lengths: Any, features: Any, conditions: Any) -> Analysis:
+        self.asked.append(conditions)
+        frames, count = features.mel.shape[1], tokens.shape[1]
         durations = torch.ones(1, count, dtype=torch.long)
         durations[0, 0] = frames - count + 1
         if self.shared:
@@ -239,7 +239,7 @@ class Fixed(nn.Module):
         log_p = torch.full((1, frames, count), (1 - self.probability) / (count - 1))
         path = torch.repeat_interleave(torch.arange(count), durations[0]).tolist()
         log_p[0, range(frames), path] = self.probability
-        return Prosody(durations=durations, pitch=mel, energy=mel), log_p.log()
+        return Analysis(Prosody.recorded(features, durations), log_p.log())
 
 
 @pytest.fixture(scope="module")

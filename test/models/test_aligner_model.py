@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorded import asked
 from torch import Tensor
 
 from malsori.core.config import from_dict
@@ -48,11 +49,11 @@ def batch(loud: bool = False) -> dict[str, Tensor]:
 @pytest.mark.parametrize("encode", [False, True])
 def test_padding_never_reaches_real_tokens(encode: bool) -> None:
     net = make(encode=encode).eval()
-    together = net(**batch(loud=True))
+    together = net(**asked(batch(loud=True)))
     parts = batch()
-    alone = net(
-        parts["tokens"][:1, :4], torch.tensor([4]), parts["mel"][:1, :11], torch.tensor([11])
-    )
+    alone = {"tokens": parts["tokens"][:1, :4], "mel": parts["mel"][:1, :11]}
+    lengths = {"token_lengths": torch.tensor([4]), "mel_lengths": torch.tensor([11])}
+    alone = net(**asked({**alone, **lengths}))
     torch.testing.assert_close(together.log_p[0, :11, :4], alone.log_p[0])
     torch.testing.assert_close(together.path_log_p[0], alone.path_log_p[0])
     assert together.durations[0].tolist() == [*alone.durations[0].tolist(), 0, 0]
@@ -61,7 +62,7 @@ def test_padding_never_reaches_real_tokens(encode: bool) -> None:
 @pytest.mark.parametrize("encode", [False, True])
 def test_every_parameter_gets_a_gradient(encode: bool) -> None:
     net = make(encode=encode)
-    out = net(**batch())
+    out = net(**asked(batch()))
     loss = forward_sum_loss(out.log_p, out.token_lengths, out.mel_lengths) - out.path_log_p.mean()
     loss.backward()
     still = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
@@ -73,7 +74,7 @@ def test_a_network_that_knows_nothing_answers_the_prior() -> None:
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.zero_()
-    out = net(**parts)
+    out = net(**asked(parts))
     prior = beta_binomial_log_prior(parts["token_lengths"], parts["mel_lengths"], 6, 15)
     torch.testing.assert_close(out.log_p[1], prior[1] - torch.log(torch.tensor(6.0)))
     certainty = path_probability(out.log_p, out.durations)
@@ -83,7 +84,7 @@ def test_a_network_that_knows_nothing_answers_the_prior() -> None:
 
 
 def test_known_durations_give_the_same_diagonality() -> None:
-    out = make()(**batch())
+    out = make()(**asked(batch()))
     lengths = out.token_lengths, out.mel_lengths
     torch.testing.assert_close(
         diagonality(out.log_p, *lengths), diagonality(out.log_p, *lengths, out.durations)
@@ -98,7 +99,9 @@ def test_it_aligns_whoever_speaks_and_does_not_speak() -> None:
     assert isinstance(net, AligningModel) and not isinstance(net, SpeakingModel)
     pitch = torch.randn(2, 15)
     found = [
-        net.analyse(**parts, pitch=pitch, energy=-pitch, conditions=Conditions(speaker=speaker))
+        net.analyse(
+            **asked({**parts, "pitch": pitch, "energy": -pitch}, Conditions(speaker=speaker))
+        )
         for speaker in (None, torch.tensor([2, 1]))
     ]
     for prosody, log_p in found:
@@ -116,7 +119,7 @@ def test_without_an_encoder_a_token_is_known_by_its_neighbours_alone() -> None:
     other["tokens"][1, 5] = parts["tokens"][1, 5] % 8 + 1
     for encode, same in ((False, True), (True, False)):
         net = make(encode=encode).eval()
-        one, two = (net(**each).log_p[1] for each in (parts, other))
+        one, two = (net(**asked(each)).log_p[1] for each in (parts, other))
         odds = [log_p[:, 0] - log_p[:, 2] for log_p in (one, two)]
         assert torch.allclose(*odds, atol=1e-5) is same
 

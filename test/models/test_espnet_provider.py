@@ -316,10 +316,10 @@ def test_a_demonstration_shows_what_there_is(espnet: None) -> None:
 def test_the_alignment_is_the_one_it_trains_with(espnet: None) -> None:
     game, some = task().eval(), batch()
     given = inputs(game, some)
+    features = game.features(some.wav, some.wav_lengths, some.log_f0)
     prosody, log_p = game.model.analyse(
-        some.tokens, some.token_lengths, given["feats"], given["feats_lengths"],
-        given["pitch"][..., 0], given["energy"][..., 0], Conditions(speaker=some.speaker),
-    )  # fmt: skip
+        some.tokens, some.token_lengths, features, Conditions(speaker=some.speaker)
+    )
     assert log_p.shape == (2, 17, 9) and prosody.durations.sum(1).tolist() == [13, 17]
     first = int(prosody.durations[1, 0])
     mean = given["pitch"][1, :first, 0].mean()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorded import asked
 from torch import Tensor
 
 from malsori.core.config import Choice, from_dict
@@ -113,7 +114,7 @@ def test_the_defaults_are_the_recipe() -> None:
 
 def test_shapes_and_alignment_of_the_training_pass() -> None:
     net, parts = make(), batch()
-    out: JetsOutput = net(**parts, conditions=Conditions())
+    out: JetsOutput = net(**asked(parts))
     assert out.fake.shape == (2, 1, 4 * AUDIO.hop)
     assert out.durations.sum(1).tolist() == [11, 15]
     assert (out.durations[0, 4:] == 0).all() and (out.durations[0, :4] >= 1).all()
@@ -128,8 +129,8 @@ def test_shapes_and_alignment_of_the_training_pass() -> None:
 @pytest.mark.parametrize("prior", ["proper", "published"])
 def test_padding_never_reaches_real_tokens_and_frames(prior: str) -> None:
     net, parts = make(prior=prior), batch(loud=True)
-    together = net(**parts, conditions=Conditions())
-    alone = net(**first(parts), conditions=Conditions())
+    together = net(**asked(parts))
+    alone = net(**asked(first(parts)))
     torch.testing.assert_close(together.log_p[0, :11, :4], alone.log_p[0])
     torch.testing.assert_close(together.path_log_p[0], alone.path_log_p[0])
     assert together.durations[0, :4].tolist() == alone.durations[0].tolist()
@@ -142,9 +143,9 @@ def test_padding_never_reaches_real_tokens_and_frames(prior: str) -> None:
 def test_training_and_synthesis_speak_the_same_way() -> None:
     """Whole utterances as segments: the training pass is synthesis with the recorded prosody."""
     net, parts = make(segment=99).eval(), first(batch())
-    out = net(**parts, conditions=Conditions())
+    out = net(**asked(parts))
     assert out.segment == 11 and out.starts.tolist() == [0]
-    prosody, log_p = net.analyse(**parts, conditions=Conditions())
+    prosody, log_p = net.analyse(**asked(parts))
     torch.testing.assert_close(log_p, out.log_p)
     spoken = net.synthesize(parts["tokens"], parts["token_lengths"], prosody=prosody)
     assert spoken.wav_lengths.tolist() == [11 * AUDIO.hop]
@@ -153,7 +154,7 @@ def test_training_and_synthesis_speak_the_same_way() -> None:
 
 
 def test_an_utterance_shorter_than_the_segment_shortens_the_segment() -> None:
-    out = make(segment=12)(**batch(), conditions=Conditions())
+    out = make(segment=12)(**asked(batch()))
     assert out.segment == 11 and out.fake.shape == (2, 1, 11 * AUDIO.hop)  # B6
 
 
@@ -168,7 +169,7 @@ def test_every_parameter_learns_with_all_conditions() -> None:
     net = make(speakers=2, languages=2, style=STYLE)
     conditions = Conditions(speaker=torch.tensor([0, 1]), language=torch.tensor([1, 0]))
     torch.manual_seed(0)
-    total(net(**batch(), conditions=conditions)).backward()
+    total(net(**asked(batch(), conditions))).backward()
     for name, parameter in net.named_parameters():
         if name.endswith("key.bias"):  # the same for all keys: softmax takes it away
             continue
@@ -180,9 +181,9 @@ def test_every_parameter_learns_with_all_conditions() -> None:
 def test_predictors_do_not_see_what_they_predict_but_the_decoder_does() -> None:
     """Amphion's JETS had it the wrong way round (A1)."""
     net, parts = make(segment=99).eval(), batch()
-    before = net(**parts, conditions=Conditions())
+    before = net(**asked(parts))
     for name in ("pitch", "energy"):
-        after = net(**{**parts, name: parts[name] + 1}, conditions=Conditions())
+        after = net(**asked({**parts, name: parts[name] + 1}))
         for predicted in ("log_durations", "pitch", "energy"):
             assert torch.equal(getattr(before, predicted), getattr(after, predicted))
         assert (before.fake - after.fake).abs().max() > 1e-4, name
@@ -193,7 +194,7 @@ def test_predictors_do_not_see_what_they_predict_but_the_decoder_does() -> None:
 )
 def test_only_the_pitch_predictor_leaves_the_encoder_alone(loss: str, reaches: bool) -> None:
     net = make(pitch={**SMALL["pitch"], "detach": True})
-    getattr(net(**batch(), conditions=Conditions()), loss).square().sum().backward()
+    getattr(net(**asked(batch())), loss).square().sum().backward()
     assert (net.embedding.weight.grad is not None) == reaches
 
 
@@ -266,7 +267,7 @@ def test_every_condition_reaches_the_voice() -> None:
         style_mel=parts["mel"],
         style_mel_lengths=parts["mel_lengths"],
     )
-    prosody, _ = net.analyse(**parts, conditions=plain)
+    prosody, _ = net.analyse(**asked(parts, plain))
 
     def speak(conditions: Conditions) -> Tensor:
         found = net.synthesize(parts["tokens"], parts["token_lengths"], conditions, prosody=prosody)
@@ -286,11 +287,11 @@ def test_every_condition_reaches_the_voice() -> None:
 def test_the_recordings_own_style_is_used_in_training_and_analysis() -> None:
     net, parts = make(style=STYLE).eval(), batch()
     own = Conditions(style_mel=parts["mel"], style_mel_lengths=parts["mel_lengths"])
-    prosody, log_p = net.analyse(**parts, conditions=Conditions())
-    _, same = net.analyse(**parts, conditions=own)
+    prosody, log_p = net.analyse(**asked(parts))
+    _, same = net.analyse(**asked(parts, own))
     assert torch.equal(log_p, same)
     other = Conditions(style_mel=parts["mel"] * 3, style_mel_lengths=parts["mel_lengths"])
-    _, different = net.analyse(**parts, conditions=other)
+    _, different = net.analyse(**asked(parts, other))
     assert not torch.equal(log_p.nan_to_num(), different.nan_to_num())
     assert prosody.durations.sum(1).tolist() == [11, 15]
 
@@ -363,7 +364,7 @@ def test_what_the_tokens_are_told_reaches_the_generator(kind: str, generator: st
     heard: list[Tensor] = []
     layer.register_forward_pre_hook(lambda module, args: heard.append(args[0].squeeze(2)))
     conditions = Conditions(**given)
-    net(**batch(), conditions=conditions)
+    net(**asked(batch(), conditions))
     net.synthesize(batch()["tokens"], batch()["token_lengths"], conditions)
     rest = {
         "speaker": given.get("speaker"),
@@ -384,7 +385,7 @@ def test_a_condition_moves_the_waveform_even_where_the_frames_are_the_same() -> 
     net, parts = make(speakers=2).eval(), first(batch())
     with torch.no_grad():
         net.conditioning.speaker.weight.copy_(torch.eye(2, 8))
-    prosody, _ = net.analyse(**parts, conditions=Conditions(speaker=torch.tensor([0])))
+    prosody, _ = net.analyse(**asked(parts, Conditions(speaker=torch.tensor([0]))))
     net.decoder.register_forward_hook(lambda module, args, out: torch.ones_like(out))
     arguments = parts["tokens"], parts["token_lengths"]
     said = [
@@ -469,7 +470,7 @@ def test_a_long_text_and_nothing_predicted_still_speak() -> None:
 def test_bf16_keeps_alignment_and_predictions_sound() -> None:
     net, parts = make(), batch()
     with torch.autocast("cpu", torch.bfloat16):
-        out = net(**parts, conditions=Conditions())
+        out = net(**asked(parts))
     assert out.log_p.dtype == torch.float32
     assert out.durations.sum(1).tolist() == [11, 15]
     assert torch.isfinite(out.fake).all() and torch.isfinite(out.path_log_p).all()
@@ -484,7 +485,7 @@ def test_a_voice_with_an_inverse_transform_trains_and_speaks() -> None:
     optimizer = torch.optim.Adam(net.parameters(), 3e-3)
     before, found = state(net), []
     for _ in range(50):
-        out = net(**parts, conditions=conditions)
+        out = net(**asked(parts, conditions))
         parts_of_loss = total(dataclasses.replace(out, fake=out.fake[..., :8]))
         distance = loss(out.fake, real)
         optimizer.zero_grad()
@@ -534,7 +535,7 @@ def test_a_generator_with_harmonics_learns_melody() -> None:
     net, parts = make(**SINGING), batch()
     voiced = (torch.arange(15)[None] < torch.tensor([[9], [12]])).float()
     torch.manual_seed(0)
-    out = net(**parts, conditions=Conditions(), voiced=voiced)
+    out = net(**asked({**parts, "voiced": voiced}))
     assert out.melody is not None and {"frame_pitch", "voicing"} <= set(net.loss_weights)
     losses = [FRAME_PITCH.build(None)(out), VOICING.build(None)(out)]
     torch.stack([total(out), *losses]).sum().backward()
@@ -542,7 +543,7 @@ def test_a_generator_with_harmonics_learns_melody() -> None:
         if not name.endswith("key.bias"):
             assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
     with pytest.raises(ConfigError, match="which frames are voiced"):
-        net(**parts, conditions=Conditions())
+        net(**asked(parts))
 
 
 def test_a_generator_with_harmonics_speaks_alike_in_a_batch_and_higher_when_asked() -> None:

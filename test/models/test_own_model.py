@@ -30,7 +30,7 @@ from torch import nn
 from malsori.core.config import Choice, build, choice
 from malsori.core.errors import ConfigError
 from malsori.core.registry import Entry
-from malsori.models.voice import Prosody, Speech
+from malsori.models.voice import Analysis, Prosody, Speech
 from malsori.modules import STACKS
 from malsori.modules.lengths import random_starts, valid_positions, windows
 
@@ -62,13 +62,9 @@ class Even(nn.Module):
         self.encoder = build(STACKS, config.encoder, width=config.width)
         self.out = nn.Linear(config.width, self.hop)
 
-    def forward(
-        self, tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions, voiced=None
-    ):
-        prosody, log_p = self.analyse(
-            tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions
-        )
-        starts = random_starts(mel_lengths, self.segment)
+    def forward(self, tokens, token_lengths, features, conditions):
+        prosody, log_p = self.analyse(tokens, token_lengths, features, conditions)
+        starts = random_starts(features.mel_lengths, self.segment)
         frames = windows(self._frames(tokens, token_lengths, log_p), starts, self.segment)
         return SimpleNamespace(
             fake=self._wav(frames)[:, None],
@@ -78,15 +74,14 @@ class Even(nn.Module):
             durations=prosody.durations,
         )
 
-    def analyse(self, tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions):
-        frame = torch.arange(mel.shape[1])[None, :, None]
-        token = frame * token_lengths[:, None, None] // mel_lengths[:, None, None]
+    def analyse(self, tokens, token_lengths, features, conditions):
+        lengths, count = features.mel_lengths, features.mel.shape[1]
+        frame = torch.arange(count)[None, :, None]
+        token = frame * token_lengths[:, None, None] // lengths[:, None, None]
         path = token == torch.arange(tokens.shape[1])  # (B, T, N)
-        path = path & valid_positions(mel_lengths, mel.shape[1])[..., None]
-        prosody = Prosody(
-            durations=path.sum(1), pitch=torch.zeros(tokens.shape), energy=torch.zeros(tokens.shape)
-        )
-        return prosody, path.float().clamp_min(1e-6).log()
+        path = path & valid_positions(lengths, count)[..., None]
+        log_p = path.float().clamp_min(1e-6).log()
+        return Analysis(Prosody.recorded(features, path.sum(1)), log_p)
 
     def synthesize(self, tokens, token_lengths, conditions=None, controls=None, prosody=None):
         valid = valid_positions(token_lengths, tokens.shape[1])

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from recorded import asked
 from test_jets import batch, make, total
 
 from malsori.infer.pack import Licences, write_pack
 from malsori.infer.synthesizer import Synthesizer
-from malsori.models.voice import Conditions
 from malsori.modules import STACKS
 from malsori.train.run import train
 
@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "fastformer": {},
     "long_short": {"window": 4, "rank": 2},
     "reformer": {"chunk": 4, "buckets": 4},
+    "relative_transformer": {"window": 2},
 }
 
 
@@ -41,7 +42,7 @@ def test_jets_trains_and_speaks(name: str, side: str) -> None:
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
     before = {key: value.clone() for key, value in net.state_dict().items()}
     torch.manual_seed(0)
-    total(net(**parts, conditions=Conditions())).backward()
+    total(net(**asked(parts))).backward()
     for key, parameter in net.named_parameters():
         if key.endswith(("key.bias", "depthwise.bias")):  # softmax, batch norm take them away
             continue

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorded import asked
 from torch import Tensor, nn
 
 from malsori.core.config import from_dict
@@ -13,7 +14,7 @@ from malsori.core.errors import ConfigError, MalsoriError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.losses import LOSSES
 from malsori.models.vits import Vits, VitsConfig, VitsOutput
-from malsori.models.voice import Conditions, Controls, HearingModel, Prosody, VoiceContext
+from malsori.models.voice import AligningModel, Conditions, Controls, Prosody, VoiceContext
 
 AUDIO = AudioConfig(sample_rate=8000, n_fft=64, window=64, hop=8, mel_bands=6, mel_high_hz=4000)
 NETWORK = {"layers": 2, "channels": 8, "kernel": 3}
@@ -63,11 +64,12 @@ def batch(loud: bool = False) -> dict[str, Tensor]:
     out = {
         "tokens": torch.randint(1, 9, (2, 6), generator=generator),
         "token_lengths": torch.tensor([4, 6]),
-        "linear": torch.rand(2, 15, 33, generator=generator),
-        "linear_lengths": torch.tensor([11, 15]),
+        "wav": torch.rand(2, 14 * AUDIO.hop, generator=generator) - 0.5,
+        "wav_lengths": torch.tensor([10, 14]) * AUDIO.hop,
+        "mel_lengths": torch.tensor([11, 15]),
     }
     out["tokens"][0, 4:] = 5 if loud else 0
-    out["linear"][0, 11:] = 1e3 if loud else 0.0
+    out["wav"][0, 10 * AUDIO.hop :] = 1e3 if loud else 0.0
     return out
 
 
@@ -76,8 +78,9 @@ def first(parts: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         "tokens": parts["tokens"][:1, :4],
         "token_lengths": parts["token_lengths"][:1],
-        "linear": parts["linear"][:1, :11],
-        "linear_lengths": parts["linear_lengths"][:1],
+        "wav": parts["wav"][:1, : 10 * AUDIO.hop],
+        "wav_lengths": parts["wav_lengths"][:1],
+        "mel_lengths": parts["mel_lengths"][:1],
     }
 
 
@@ -96,17 +99,17 @@ def test_the_defaults_are_the_recipe() -> None:
     assert (config.noise, config.duration_noise) == (0.667, 0.8)
     assert net.loss_weights == {"kl": 1.0, "duration_likelihood": 1.0}
     assert make(duration="plain").loss_weights == {"kl": 1.0, "duration": 1.0}
-    assert isinstance(net, HearingModel) and not net.uses_style
+    assert isinstance(net, AligningModel) and not net.uses_style
 
 
 @KINDS
 def test_shapes_and_alignment_of_the_training_pass(duration: str) -> None:
     net, parts = make(duration=duration), batch()
-    out: VitsOutput = net(**parts, conditions=Conditions())
+    out: VitsOutput = net(**asked(parts))
     assert out.fake.shape == (2, 1, 4 * AUDIO.hop)
     assert out.durations.sum(1).tolist() == [11, 15]
     assert (out.durations[0, 4:] == 0).all() and (out.durations[0, :4] >= 1).all()
-    assert (out.starts >= 0).all() and (out.starts + 4 <= parts["linear_lengths"]).all()
+    assert (out.starts >= 0).all() and (out.starts + 4 <= parts["mel_lengths"]).all()
     prior = net.text(net.embedding(parts["tokens"]), out.valid_tokens)
     at = 0
     for token, count in enumerate(out.durations[1].tolist()):
@@ -130,8 +133,8 @@ def test_padding_never_reaches_real_tokens_and_frames(
     for name, drawn in (("randn_like", torch.zeros_like), ("randn", torch.zeros)):
         monkeypatch.setattr(torch, name, drawn)  # what is drawn is not what is looked at
     net, parts = make(duration=duration, speakers=2).eval(), batch(loud=True)
-    together = net(**parts, conditions=Conditions(speaker=torch.tensor([1, 0])))
-    alone = net(**first(parts), conditions=Conditions(speaker=torch.tensor([1])))
+    together = net(**asked(parts, Conditions(speaker=torch.tensor([1, 0]))))
+    alone = net(**asked(first(parts), Conditions(speaker=torch.tensor([1]))))
     torch.testing.assert_close(together.log_p[0, :11, :4], alone.log_p[0])
     assert together.durations[0, :4].tolist() == alone.durations[0].tolist()
     for name in ("z", "posterior_log_scale", "prior_mean", "prior_log_scale"):
@@ -155,9 +158,9 @@ def test_bf16_stays_near_and_finite(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, drawn in (("randn_like", torch.zeros_like), ("randn", torch.zeros)):
         monkeypatch.setattr(torch, name, drawn)
     net = make()
-    expected = net(**batch(), conditions=Conditions())
+    expected = net(**asked(batch()))
     with torch.autocast("cpu", torch.bfloat16):
-        cast = net(**batch(), conditions=Conditions())
+        cast = net(**asked(batch()))
         losses = [LOSSES.entry(n).build(LOSSES.entry(n).config())(cast) for n in net.loss_weights]
     assert (cast.z - expected.z).abs().max() < 0.2
     (cast.fake.float().sum() + sum(losses)).backward()
@@ -170,7 +173,7 @@ def test_every_parameter_learns(duration: str) -> None:
     conditions = Conditions(
         speaker=torch.tensor([0, 2]), language=torch.tensor([1, 0]), embedding=torch.randn(2, 4)
     )
-    out = net(**batch(), conditions=conditions)
+    out = net(**asked(batch(), conditions))
     losses = [
         LOSSES.entry(name).build(LOSSES.entry(name).config())(out) for name in net.loss_weights
     ]
@@ -184,7 +187,7 @@ def test_every_parameter_learns(duration: str) -> None:
 def test_what_is_heard_is_the_linear_spectrum() -> None:
     net, times = make(), torch.arange(400) / AUDIO.sample_rate
     wav = torch.sin(2 * torch.pi * 1000 * times)[None]
-    heard = net.hear(wav, torch.tensor([400]))
+    heard = net.spectrogram(wav, torch.tensor([400]))
     assert heard.shape == (1, 400 // AUDIO.hop + 1, 33)
     middle = heard[0, 20]
     assert int(middle.argmax()) == 8  # 1000 Hz in bins of 125 Hz

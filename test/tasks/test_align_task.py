@@ -17,7 +17,7 @@ from malsori.data.batch import Batch, Utterance, collate
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
 from malsori.models import MODELS
-from malsori.models.voice import VoiceContext
+from malsori.models.voice import Conditions, VoiceContext
 from malsori.tasks import TASKS
 from malsori.tasks.task import TaskContext
 from malsori.train.config import TrainConfig
@@ -94,7 +94,7 @@ def test_it_learns_where_known_tokens_sound() -> None:
     @torch.no_grad()
     def frames_off() -> float:
         features = task.features(unseen.wav, unseen.wav_lengths, unseen.log_f0)
-        out = task.model(unseen.tokens, unseen.token_lengths, features.mel, features.mel_lengths)
+        out = task.model(unseen.tokens, unseen.token_lengths, features, Conditions())
         found = out.durations.cumsum(1)[:, :-1].numpy()
         return float(np.abs(found - np.cumsum(frames, axis=1)[:, :-1]).mean())
 

@@ -160,10 +160,7 @@ def textbook(task: GanTts, batch: Batch) -> dict[str, dict[str, Tensor]]:
     out = model(
         batch.tokens,
         batch.token_lengths,
-        features.mel,
-        features.mel_lengths,
-        features.pitch,
-        features.energy,
+        features,
         Conditions(speaker=batch.speaker),
     )
     real = torch.stack(

@@ -83,7 +83,7 @@ def align(voice: Voice, data: DataDir, out: Path, pause: float = 0.1) -> Summary
     """
     if not isinstance(voice.model, AligningModel):
         raise MalsoriError(
-            f"{voice.origin}: this model does not align recordings; JETS and 'aligner' do"
+            f"{voice.origin}: this model does not align recordings; JETS, VITS and 'aligner' do"
         )
     if voice.embedding_size:
         data.check_embeddings(voice.embedding_size)
@@ -191,7 +191,7 @@ class UtteranceAligner:
         features = self.extractor(samples, wav_lengths, silent)  # nothing here depends on pitch
         conditions = conditions.with_own_style(features.mel, features.mel_lengths)
         tokens, lengths = torch.tensor([ids], device=device), torch.tensor([len(ids)]).to(device)
-        prosody, log_p = self.model.analyse(tokens, lengths, *features, conditions)
+        prosody, log_p = self.model.analyse(tokens, lengths, features, conditions)
         certainty = path_probability(log_p, prosody.durations)
         if not torch.isfinite(certainty).all():
             raise MalsoriError("the network's answer is not finite")

@@ -158,11 +158,9 @@ def _speak(
                     f"{voice.origin}: this model does not align recordings; speak without "
                     "--teacher-forcing"
                 )
-            mel, mel_lengths, pitch, energy = _features(voice, data, batch)
-            conditions = conditions.with_own_style(mel, mel_lengths)
-            prosody, _ = voice.model.analyse(
-                tokens, lengths, mel, mel_lengths, pitch, energy, conditions
-            )
+            features = _features(voice, data, batch)
+            conditions = conditions.with_own_style(features.mel, features.mel_lengths)
+            prosody = voice.model.analyse(tokens, lengths, features, conditions).prosody
         speech = voice.model.synthesize(tokens, lengths, conditions, prosody=prosody)
     return [synthesizer.spoken(line.words, speech, i) for i, line in enumerate(batch)]
 

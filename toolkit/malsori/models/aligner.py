@@ -16,15 +16,15 @@ from malsori.core.config import Choice, build, choice
 from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
-from malsori.models.voice import Conditions, Prosody, VoiceContext
+from malsori.models.voice import Analysis, Conditions, Prosody, VoiceContext
 from malsori.modules import STACKS
 from malsori.modules.alignment import (
     Aligner,
     Prior,
-    average_by_token,
     path_log_probability,
     search_durations,
 )
+from malsori.modules.features import Features
 from malsori.modules.initialisation import initialise
 from malsori.modules.lengths import valid_positions
 
@@ -94,19 +94,20 @@ class AlignmentNetwork(nn.Module):
         return {"forward_sum": 1.0, "binarisation": 1.0}
 
     def forward(
-        self, tokens: Tensor, token_lengths: Tensor, mel: Tensor, mel_lengths: Tensor
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> AlignerOutput:
         """Return the alignment of recordings.
 
         Args:
             tokens: Ids, (B, N); 0 at padding.
-            token_lengths: (B,), each at most its ``mel_lengths``.
-            mel: Normalised log-mel, (B, T, M).
-            mel_lengths: (B,).
+            token_lengths: (B,), each at most its ``features.mel_lengths``.
+            features: The recordings; their mel is looked at.
+            conditions: Not looked at.
         """
         hidden = self.embedding(tokens)
         if self.encoder is not None:
             hidden = self.encoder(hidden, valid_positions(token_lengths, tokens.shape[1]))
+        mel, mel_lengths = features.mel, features.mel_lengths
         log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
         durations = search_durations(log_p, token_lengths, mel_lengths)
         return AlignerOutput(
@@ -118,33 +119,11 @@ class AlignmentNetwork(nn.Module):
         )
 
     def analyse(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-    ) -> tuple[Prosody, Tensor]:
-        """Return the recordings' own prosody, and the alignment log-probabilities, (B, T, N).
-
-        Args:
-            tokens: As for ``forward``; so are ``token_lengths``, ``mel`` and ``mel_lengths``.
-            token_lengths: (B,).
-            mel: (B, T, M).
-            mel_lengths: (B,).
-            pitch: Normalised log-F0 per frame, (B, T).
-            energy: Normalised energy per frame, (B, T).
-            conditions: Not looked at.
-        """
-        found = self(tokens, token_lengths, mel, mel_lengths)
-        prosody = Prosody(
-            durations=found.durations,
-            pitch=average_by_token(pitch, found.durations),
-            energy=average_by_token(energy, found.durations),
-        )
-        return prosody, found.log_p
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
+    ) -> Analysis:
+        """Return how the recordings speak their tokens; see ``forward``."""
+        found = self(tokens, token_lengths, features, conditions)
+        return Analysis(Prosody.recorded(features, found.durations), found.log_p)
 
 
 ENTRY = Entry(

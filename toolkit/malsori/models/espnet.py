@@ -30,7 +30,15 @@ from malsori.models.espnet_config import (
     derived,
 )
 from malsori.models.espnet_params import PATH, construct, load_class
-from malsori.models.voice import Conditions, Controls, Move, Prosody, Speech, VoiceContext
+from malsori.models.voice import (
+    Analysis,
+    Conditions,
+    Controls,
+    Move,
+    Prosody,
+    Speech,
+    VoiceContext,
+)
 from malsori.modules.features import Features
 
 
@@ -79,16 +87,10 @@ class EspnetModel(nn.Module):
         return bool(getattr(self._text_part, "use_gst", False))
 
     def moves(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        features: Features,
-        wav: Tensor,
-        wav_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> Iterator[Move]:
         """Yield each player's move; the second reads what the generator made for the first."""
-        inputs = self._inputs(tokens, token_lengths, features, wav, wav_lengths, conditions)
+        inputs = self._inputs(tokens, token_lengths, features, conditions)
         try:
             for player in self.order:
                 yield self._move(player, inputs)
@@ -96,16 +98,10 @@ class EspnetModel(nn.Module):
             self._forget()
 
     def losses(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        features: Features,
-        wav: Tensor,
-        wav_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> dict[str, Tensor]:
         """Return the generator's losses by ESPnet's names, weighted as there, and their sum."""
-        inputs = self._inputs(tokens, token_lengths, features, wav, wav_lengths, conditions)
+        inputs = self._inputs(tokens, token_lengths, features, conditions)
         try:
             move = self._move("generator", inputs)
         finally:
@@ -168,7 +164,7 @@ class EspnetModel(nn.Module):
     def _symbols(self, context: VoiceContext) -> int:
         return context.tokens
 
-    def _features(self, features: Features, wav: Tensor, wav_lengths: Tensor) -> dict[str, Tensor]:
+    def _features(self, features: Features) -> dict[str, Tensor]:
         """Return what the class reads of recordings beside their waveform."""
         return {"feats": features.mel, "feats_lengths": features.mel_lengths}
 
@@ -177,13 +173,7 @@ class EspnetModel(nn.Module):
         return told["duration"].reshape(-1)[:length].long()
 
     def _inputs(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        features: Features,
-        wav: Tensor,
-        wav_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> dict[str, Tensor]:
         """Return a batch by ESPnet's names.
 
@@ -193,9 +183,9 @@ class EspnetModel(nn.Module):
         return {
             "text": tokens,
             "text_lengths": token_lengths,
-            "speech": F.pad(wav, (0, max(0, whole - wav.shape[1]))),
-            "speech_lengths": wav_lengths,
-            **self._features(features, wav, wav_lengths),
+            "speech": F.pad(features.wav, (0, max(0, whole - features.wav.shape[1]))),
+            "speech_lengths": features.wav_lengths,
+            **self._features(features),
             **self._who(conditions),
         }
 
@@ -256,22 +246,14 @@ class EspnetJets(EspnetModel):
     mel_loss = "generator_g_mel_loss"
 
     def analyse(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-    ) -> tuple[Prosody, Tensor]:
-        """Return the recordings' own prosody, and the alignment log-probabilities, (B, T, N)."""
-        features = Features(mel, mel_lengths, pitch, energy)
-        with self._segments_inside(mel_lengths):
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
+    ) -> Analysis:
+        """Return how the recordings speak their tokens."""
+        with self._segments_inside(features.mel_lengths):
             made = self.tts.generator(
                 text=tokens,
                 text_lengths=token_lengths,
-                **self._features(features, mel, mel_lengths),
+                **self._features(features),
                 **self._who(conditions),
             )
         _, _, log_p, _, _, durations, _, mean_pitch, _, mean_energy = made
@@ -280,9 +262,9 @@ class EspnetJets(EspnetModel):
             pitch=mean_pitch.squeeze(-1),
             energy=mean_energy.squeeze(-1),
         )
-        return prosody, log_p
+        return Analysis(prosody, log_p)
 
-    def _features(self, features: Features, wav: Tensor, wav_lengths: Tensor) -> dict[str, Tensor]:
+    def _features(self, features: Features) -> dict[str, Tensor]:
         return {
             "feats": features.mel,
             "feats_lengths": features.mel_lengths,
@@ -303,10 +285,10 @@ class EspnetVits(EspnetModel):
     def _feature_bands(self) -> int:
         return self.audio.n_fft // 2 + 1
 
-    def _features(self, features: Features, wav: Tensor, wav_lengths: Tensor) -> dict[str, Tensor]:
-        audio = self.audio
+    def _features(self, features: Features) -> dict[str, Tensor]:
+        audio, wav = self.audio, features.wav
         with torch.no_grad(), torch.autocast(wav.device.type, enabled=False):
-            padded = reflect_pad(wav.float(), wav_lengths, audio.n_fft // 2)
+            padded = reflect_pad(wav.float(), features.wav_lengths, audio.n_fft // 2)
             window = torch.hann_window(audio.window, device=wav.device)
             power = power_spectrum(padded, audio.n_fft, audio.hop, window)  # (B, T, F)
             feats = power.clamp_min(FLOOR).sqrt()
@@ -342,16 +324,10 @@ class EspnetJoint(EspnetModel):
         return context.tokens + 1  # the last one ends the text; our token lists have no such
 
     def _inputs(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        features: Features,
-        wav: Tensor,
-        wav_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> dict[str, Tensor]:
         """Return a batch by ESPnet's names, the longest text first, as Tacotron wants it."""
-        found = super()._inputs(tokens, token_lengths, features, wav, wav_lengths, conditions)
+        found = super()._inputs(tokens, token_lengths, features, conditions)
         order = token_lengths.argsort(descending=True, stable=True)
         return {name: value[order] for name, value in found.items()}
 

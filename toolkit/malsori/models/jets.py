@@ -10,66 +10,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from malsori.core.config import Choice, build, choice
 from malsori.core.errors import ConfigError
-from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
+from malsori.models.front import Front, FrontConfig, FrontOutput
 from malsori.models.melody import MelodyOutput, MelodyPredictor
 from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS, STACKS
-from malsori.modules.alignment import (
-    Aligner,
-    Prior,
-    average_by_token,
-    path_log_probability,
-    search_durations,
-)
-from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig, StyleConfig
 from malsori.modules.excitation import Melody
+from malsori.modules.features import Features
 from malsori.modules.initialisation import initialise, initialise_as_espnet
 from malsori.modules.lengths import random_starts, valid_positions, windows
-from malsori.modules.predictors import (
-    EmbeddingConfig,
-    PredictorConfig,
-    ScalarEmbedding,
-    VariancePredictor,
-    durations_from_log,
-)
-from malsori.modules.upsampling import gaussian_upsample
+from malsori.modules.predictors import PredictorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class JetsConfig:
+class JetsConfig(FrontConfig):
     """JETS; the defaults are the KSS recipe."""
 
-    width: int = 256
-    """Channels between the parts."""
-    encoder: Choice = choice(STACKS, "transformer")
-    """Stack over tokens."""
     decoder: Choice = choice(STACKS, "transformer")
     """Stack over frames."""
-    duration: PredictorConfig = PredictorConfig(dropout=0.1)
-    """Predictor of log(frames + 1)."""
-    pitch: PredictorConfig = PredictorConfig(layers=5, kernel=5, detach=True)
-    """Predictor of normalised log-F0 per token."""
-    energy: PredictorConfig = PredictorConfig()
-    """Predictor of normalised energy per token."""
     melody: PredictorConfig = PredictorConfig(kernel=5, dropout=0.1)
     """Predictors of each frame's pitch and voicing, for a generator with harmonics."""
-    pitch_embedding: EmbeddingConfig = EmbeddingConfig()
-    """Pitch to a vector per token."""
-    energy_embedding: EmbeddingConfig = EmbeddingConfig()
-    """Energy to a vector per token."""
-    prior: Prior = "proper"
-    """Diagonal prior of the aligner: proper (rows sum to 1) or published (ESPnet's)."""
-    padding: Literal["masked", "seen"] = "masked"
-    """masked: an utterance gives the same whatever batch it is in; seen: convolutions before the
-    generator read what lies behind its end, as ESPnet's do."""
     initialisation: Literal["proper", "espnet"] = "proper"
     """proper: of the generator HiFi-GAN's own; espnet: Xavier's law on everything, the gains and
     directions of weight norm too, which makes half of the gains negative."""
@@ -81,13 +48,9 @@ class JetsConfig:
     segment: int = 64
     """Frames of the random windows that the generator is trained on; shorter in batches with an
     utterance shorter than that."""
-    style: StyleConfig = StyleConfig()
-    """Global style tokens."""
-    speaker_embedding: SpeakerEmbeddingConfig = SpeakerEmbeddingConfig()
-    """External speaker vectors."""
 
     def __post_init__(self) -> None:
-        within(self, SIZE, "width")
+        super().__post_init__()
         if self.segment < 1:
             raise ConfigError(f"segment: must be at least 1 frame, got {self.segment}")
 
@@ -97,7 +60,7 @@ class JetsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JetsOutput:
+class JetsOutput(FrontOutput):
     """What the losses read."""
 
     fake: Tensor
@@ -106,151 +69,76 @@ class JetsOutput:
     """First frame of each segment, (B,)."""
     segment: int
     """Frames of a segment."""
-    log_p: Tensor
-    """Log-probability of tokens given frames, with prior, (B, T, N)."""
-    path_log_p: Tensor
-    """Mean of ``log_p`` along the best path, (B,)."""
-    durations: Tensor
-    """Frames per token on the best path, (B, N)."""
-    log_durations: Tensor
-    """Predicted, (B, N); so are ``pitch`` and ``energy``."""
-    pitch: Tensor
-    pitch_target: Tensor
-    """Mean over each token's frames, (B, N); so is ``energy_target``."""
-    energy: Tensor
-    energy_target: Tensor
-    valid_tokens: Tensor
-    """True where a token exists, (B, N)."""
-    token_lengths: Tensor
-    mel_lengths: Tensor
     melody: MelodyOutput | None
     """For a generator with harmonics."""
 
 
-class Jets(nn.Module):
+class Jets(Front):
     """Tokens to waveform; in training also recording to alignment."""
 
     def __init__(self, config: JetsConfig, context: VoiceContext) -> None:
-        super().__init__()
         config.check(context.audio)
-        width, masked = config.width, config.padding == "masked"
-        self.segment = config.segment
-        self.embedding = nn.Embedding(context.tokens, width, padding_idx=0)
-        self.encoder = build(STACKS, config.encoder, width=width, masked=masked)
-        self.conditioning = Conditioning(
-            width,
-            speakers=context.speakers,
-            languages=context.languages,
-            embedding=config.speaker_embedding,
-            style=config.style,
-            mel_bands=context.audio.mel_bands,
-            masked=masked,
-        )
-        self.aligner = Aligner(width, context.audio.mel_bands, config.prior, masked)
-        self.duration_predictor = VariancePredictor(config.duration, width, masked)
-        self.pitch_predictor = VariancePredictor(config.pitch, width, masked)
-        self.energy_predictor = VariancePredictor(config.energy, width, masked)
-        self.pitch_embedding = ScalarEmbedding(config.pitch_embedding, width)
-        self.energy_embedding = ScalarEmbedding(config.energy_embedding, width)
-        self.decoder = build(STACKS, config.decoder, width=width, masked=masked)
+        super().__init__(config, context)
+        self.hop, self.segment = context.audio.hop, config.segment
+        self.decoder = build(STACKS, config.decoder, width=config.width, masked=config.masked)
         settings: GeneratorSettings = config.generator.config
-        self.melody = (
-            MelodyPredictor(config.melody, width, context, masked) if settings.harmonics else None
-        )
+        self.melody: MelodyPredictor | None = None
+        if settings.harmonics:
+            self.melody = MelodyPredictor(config.melody, config.width, context, config.masked)
         initialise(self)  # the generator comes after it: it has an initialisation of its own
         self.generator_is_told = config.condition_generator and self.conditioning.present
         self.generator = build(
             GENERATORS,
             config.generator,
-            width=width,
-            condition=width if self.generator_is_told else 0,
+            width=config.width,
+            condition=config.width if self.generator_is_told else 0,
             sample_rate=context.audio.sample_rate,
         )
         if config.initialisation == "espnet":
             initialise_as_espnet(self)
-        self.hop = context.audio.hop
 
     @property
     def loss_weights(self) -> Mapping[str, float]:
         """Losses of this model's output with their weights in the reference recipe."""
-        weights = {"duration": 1.0, "pitch": 1.0, "energy": 1.0}
-        weights |= {"forward_sum": 2.0, "binarisation": 2.0}
+        weights = super().loss_weights
         return weights if self.melody is None else {**weights, "frame_pitch": 1.0, "voicing": 1.0}
 
-    @property
-    def uses_style(self) -> bool:
-        """Whether the voice has style tokens."""
-        return self.conditioning.style is not None
-
     def forward(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-        voiced: Tensor | None = None,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> JetsOutput:
         """Return generated segments and what the losses read.
 
         Args:
             tokens: Ids, (B, N); 0 at padding.
-            token_lengths: (B,), each at most its ``mel_lengths``.
-            mel: Normalised log-mel, (B, T, M).
-            mel_lengths: (B,).
-            pitch: Normalised log-F0 per frame, (B, T).
-            energy: Normalised energy per frame, (B, T).
+            token_lengths: (B,), each at most its ``features.mel_lengths``.
+            features: The recordings; with ``voiced`` for a generator with harmonics.
             conditions: Speaker, language, style.
-            voiced: 1 where a frame is voiced, else 0, (B, T); needed by a generator with harmonics.
+
+        Raises:
+            ConfigError: The generator has harmonics, and nobody knows which frames are voiced.
         """
-        hidden, told, valid, log_p, prosody = self._align(
-            tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions
-        )
-        frames = self._decode(hidden, prosody, token_lengths, mel_lengths, mel.shape[1])
+        found = self.align(tokens, token_lengths, features, conditions)
+        prosody, mel_lengths = found.prosody, features.mel_lengths
+        count = features.mel.shape[1]
+        frames = self._decode(found.hidden, prosody, token_lengths, mel_lengths, count)
         segment = min(self.segment, int(mel_lengths.min()))
         starts = random_starts(mel_lengths, segment)
         sung = melody = None
         if self.melody is not None:
-            if voiced is None:
+            if features.voiced is None:
                 raise ConfigError("generator.harmonics: needs to know which frames are voiced")
             sung = self.melody(frames, prosody, token_lengths, mel_lengths)
-            sung = replace(sung, pitch_target=pitch, voiced=voiced)
-            melody = Melody(
-                *(windows(x, starts, segment) for x in self.melody.spoken(pitch, voiced))
-            )
+            sung = replace(sung, pitch_target=features.pitch, voiced=features.voiced)
+            spoken = self.melody.spoken(features.pitch, features.voiced)
+            melody = Melody(*(windows(x, starts, segment) for x in spoken))
+        told = found.told if self.generator_is_told else None
         return JetsOutput(
+            **vars(self.judged(found, token_lengths, mel_lengths)),
             fake=self.generator(windows(frames, starts, segment), told, melody=melody),
             starts=starts,
             segment=segment,
-            log_p=log_p,
-            path_log_p=path_log_probability(log_p, prosody.durations, mel_lengths),
-            durations=prosody.durations,
-            log_durations=self.duration_predictor(hidden, valid),
-            pitch=self.pitch_predictor(hidden, valid),
-            pitch_target=prosody.pitch,
-            energy=self.energy_predictor(hidden, valid),
-            energy_target=prosody.energy,
-            valid_tokens=valid,
-            token_lengths=token_lengths,
-            mel_lengths=mel_lengths,
             melody=sung,
         )
-
-    def analyse(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-    ) -> tuple[Prosody, Tensor]:
-        """Return the recordings' own prosody, and the alignment log-probabilities, (B, T, N)."""
-        found = self._align(tokens, token_lengths, mel, mel_lengths, pitch, energy, conditions)
-        return found.prosody, found.log_p
 
     def synthesize(
         self,
@@ -270,9 +158,9 @@ class Jets(nn.Module):
             prosody: Spoken instead of the predictions; ``controls`` then does nothing.
         """
         valid = valid_positions(token_lengths, tokens.shape[1])
-        hidden, told = self._encode(tokens, valid, conditions or Conditions())
+        hidden, told = self.encode(tokens, valid, conditions or Conditions())
         if prosody is None:
-            prosody = self._predict(hidden, valid, controls or Controls())
+            prosody = self.predict(hidden, valid, controls or Controls())
         frame_lengths = prosody.durations.sum(1)
         frames = int(frame_lengths.max())
         decoded = self._decode(hidden, prosody, token_lengths, frame_lengths, frames)
@@ -281,57 +169,11 @@ class Jets(nn.Module):
         if self.melody is not None:
             sung = self.melody(decoded, prosody, token_lengths, frame_lengths)
             melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+        told = told if self.generator_is_told else None
         wav = self.generator(decoded, told, valid_frames, melody).squeeze(1).float()
         wav_lengths = frame_lengths * self.hop
         wav = wav * valid_positions(wav_lengths, wav.shape[1])
         return Speech(wav=wav, wav_lengths=wav_lengths, prosody=prosody)
-
-    def _align(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-    ) -> Alignment:
-        """Return encoded tokens and how the recordings speak them; see ``forward``."""
-        valid = valid_positions(token_lengths, tokens.shape[1])
-        conditions = conditions.with_own_style(mel, mel_lengths)
-        hidden, told = self._encode(tokens, valid, conditions)
-        log_p = self.aligner(hidden, token_lengths, mel, mel_lengths)
-        durations = search_durations(log_p, token_lengths, mel_lengths)
-        prosody = Prosody(
-            durations=durations,
-            pitch=average_by_token(pitch, durations),
-            energy=average_by_token(energy, durations),
-        )
-        return Alignment(hidden, told, valid, log_p, prosody)
-
-    def _encode(
-        self, tokens: Tensor, valid: Tensor, conditions: Conditions
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the conditioned encoding, (B, N, D), and what the generator is told, (B, D)."""
-        told = self.conditioning.read(
-            speaker=conditions.speaker,
-            language=conditions.language,
-            embedding=conditions.embedding,
-            mel=conditions.style_mel,
-            mel_lengths=conditions.style_mel_lengths,
-        )
-        hidden = self.conditioning.tell(self.encoder(self.embedding(tokens), valid), told)
-        return hidden, self.conditioning.summary(told) if self.generator_is_told else None
-
-    def _predict(self, hidden: Tensor, valid: Tensor, controls: Controls) -> Prosody:
-        energy = self.energy_predictor(hidden, valid).float()
-        return Prosody(
-            durations=durations_from_log(
-                self.duration_predictor(hidden, valid), valid, controls.speed
-            ),
-            pitch=(self.pitch_predictor(hidden, valid).float() + controls.pitch_shift) * valid,
-            energy=(energy * controls.energy_scale + controls.energy_shift) * valid,
-        )
 
     def _decode(
         self,
@@ -342,28 +184,8 @@ class Jets(nn.Module):
         frames: int,
     ) -> Tensor:
         """Return the generator's input, (B, T, D)."""
-        hidden = (
-            hidden + self.pitch_embedding(prosody.pitch) + self.energy_embedding(prosody.energy)
-        )
-        upsampled = gaussian_upsample(
-            hidden, prosody.durations, token_lengths, frame_lengths, frames
-        )
-        return self.decoder(upsampled, valid_positions(frame_lengths, frames))  # type: ignore[no-any-return]
-
-
-class Alignment(NamedTuple):
-    """Tokens encoded, and how recordings speak them."""
-
-    hidden: Tensor
-    """Conditioned encoding, (B, N, D)."""
-    told: Tensor | None
-    """What the generator is told of speaker, language and style, (B, D) or (1, D)."""
-    valid: Tensor
-    """True where a token exists, (B, N)."""
-    log_p: Tensor
-    """Log-probability of tokens given frames, with prior, (B, T, N)."""
-    prosody: Prosody
-    """Of the recordings, on the best path."""
+        spread = self.spread(hidden, prosody, token_lengths, frame_lengths, frames)
+        return self.decoder(spread, valid_positions(frame_lengths, frames))  # type: ignore[no-any-return]
 
 
 class GeneratorSettings(Protocol):

@@ -24,12 +24,13 @@ from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.linear import LinearSpectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
-from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
+from malsori.models.voice import Analysis, Conditions, Controls, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS
 from malsori.modules.alignment import token_of_frame
 from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig
 from malsori.modules.conformer import Conformer, ConformerConfig
 from malsori.modules.duration_flow import DurationFlow, DurationFlowConfig
+from malsori.modules.features import Features
 from malsori.modules.flow import FlowConfig, ResidualFlow
 from malsori.modules.lengths import random_starts, valid_positions, windows
 from malsori.modules.posterior import Posterior, PosteriorEncoder
@@ -188,33 +189,19 @@ class Vits(nn.Module):
         """Whether the voice has style tokens."""
         return False
 
-    def hear(self, wav: Tensor, wav_lengths: Tensor) -> Tensor:
-        """Return what the posterior encoder reads of recordings, (B, T, F).
-
-        Args:
-            wav: (B, S), full scale 1.
-            wav_lengths: (B,).
-        """
-        return self.spectrogram(wav, wav_lengths)  # type: ignore[no-any-return]
-
     def forward(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        linear: Tensor,
-        linear_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> VitsOutput:
         """Return generated segments and what the losses read.
 
         Args:
             tokens: Ids, (B, N); 0 at padding.
-            token_lengths: (B,), each at most its ``linear_lengths``.
-            linear: From ``hear``, (B, T, F).
-            linear_lengths: Frames, (B,).
+            token_lengths: (B,), each at most its ``features.mel_lengths``.
+            features: The recordings; the samples themselves are looked at.
             conditions: Speaker, language.
         """
-        found = self.align(tokens, token_lengths, linear, linear_lengths, conditions)
+        found = self.align(tokens, token_lengths, features, conditions)
+        lengths, count = features.mel_lengths, features.mel.shape[1]
         prior, told, durations = found.prior, found.told, found.durations
         valid = valid_positions(token_lengths, tokens.shape[1])
         bound = log_durations = None
@@ -222,8 +209,8 @@ class Vits(nn.Module):
             bound = self.duration_flow(prior.hidden, valid, durations, told)
         else:
             log_durations = self._predict(prior.hidden, valid, told)
-        segment = min(self.config.segment, int(linear_lengths.min()))
-        starts = random_starts(linear_lengths, segment)
+        segment = min(self.config.segment, int(lengths.min()))
+        starts = random_starts(lengths, segment)
         return VitsOutput(
             fake=self.generator(windows(found.posterior.sample, starts, segment), told),
             starts=starts,
@@ -232,31 +219,34 @@ class Vits(nn.Module):
             durations=durations,
             z=found.z,
             posterior_log_scale=found.posterior.log_scale,
-            prior_mean=_by_frame(prior.mean, durations, linear.shape[1]),
-            prior_log_scale=_by_frame(prior.log_scale, durations, linear.shape[1]),
-            valid_frames=valid_positions(linear_lengths, linear.shape[1]),
+            prior_mean=_by_frame(prior.mean, durations, count),
+            prior_log_scale=_by_frame(prior.log_scale, durations, count),
+            valid_frames=valid_positions(lengths, count),
             valid_tokens=valid,
             duration_bound=bound,
             log_durations=log_durations,
         )
 
+    def analyse(
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
+    ) -> Analysis:
+        """Return how the recordings speak their tokens."""
+        found = self.align(tokens, token_lengths, features, conditions)
+        return Analysis(Prosody.recorded(features, found.durations), found.log_p)
+
     def align(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        linear: Tensor,
-        linear_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> LatentAlignment:
         """Return what is said of tokens and of recordings, and how the two fit; see ``forward``."""
         told = self._tell(conditions)
         valid = valid_positions(token_lengths, tokens.shape[1])
         prior = self.text(self.embedding(tokens), valid)
-        heard = valid_positions(linear_lengths, linear.shape[1])
+        heard = valid_positions(features.mel_lengths, features.mel.shape[1])
+        linear = self.spectrogram(features.wav, features.wav_lengths)
         posterior = self.posterior(linear, heard, told)
         z = self.flow(posterior.sample, heard, told)
         durations, log_p = search_prior(
-            z, prior.mean, prior.log_scale, token_lengths, linear_lengths
+            z, prior.mean, prior.log_scale, token_lengths, features.mel_lengths
         )
         return LatentAlignment(prior, posterior, z, durations, log_p, told)
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from malsori.dsp.audio_config import AudioConfig
+from malsori.modules.alignment import average_by_token
 from malsori.modules.features import Features
 
 
@@ -86,6 +87,20 @@ class Prosody:
     energy: Tensor
     """Normalised energy per token, (B, N)."""
 
+    @classmethod
+    def recorded(cls, features: Features, durations: Tensor) -> Prosody:
+        """Return what recordings have, token by token.
+
+        Args:
+            features: The recordings.
+            durations: Frames per token, (B, N).
+        """
+        return cls(
+            durations=durations,
+            pitch=average_by_token(features.pitch, durations),
+            energy=average_by_token(features.energy, durations),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Speech:
@@ -135,55 +150,23 @@ class SpeakingModel(Protocol):
         ...
 
 
+class Analysis(NamedTuple):
+    """How recordings speak their tokens."""
+
+    prosody: Prosody
+    """Of the recordings, on the likeliest path."""
+    log_p: Tensor
+    """Alignment log-probabilities, (B, T, N)."""
+
+
 @runtime_checkable
 class AligningModel(Protocol):
     """A network that learns which frames of a recording belong to which token."""
 
     def analyse(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-    ) -> tuple[Prosody, Tensor]:
-        """Return the recordings' own prosody and the alignment log-probabilities, (B, T, N)."""
-        ...
-
-
-class Aligned(Protocol):
-    """How recordings and their tokens fit."""
-
-    @property
-    def durations(self) -> Tensor:
-        """Frames per token, (B, N)."""
-        ...
-
-    @property
-    def log_p(self) -> Tensor:
-        """Alignment log-probabilities, (B, T, N)."""
-        ...
-
-
-@runtime_checkable
-class HearingModel(Protocol):
-    """A network that is trained on linear spectra, in place of mel, pitch and energy."""
-
-    def hear(self, wav: Tensor, wav_lengths: Tensor) -> Tensor:
-        """Return what it reads of recordings, (B, T, F) with T = S // hop + 1."""
-        ...
-
-    def align(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        linear: Tensor,
-        linear_lengths: Tensor,
-        conditions: Conditions,
-    ) -> Aligned:
-        """Return how recordings and their tokens fit."""
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
+    ) -> Analysis:
+        """Return how the recordings speak their tokens."""
         ...
 
 
@@ -196,15 +179,7 @@ class VoiceModel(SpeakingModel, AligningModel, Protocol):
         ...
 
     def __call__(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        mel: Tensor,
-        mel_lengths: Tensor,
-        pitch: Tensor,
-        energy: Tensor,
-        conditions: Conditions,
-        voiced: Tensor | None = None,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> VoiceOutput:
         """Return generated segments and what the losses read."""
         ...
@@ -231,25 +206,13 @@ class CompleteModel(SpeakingModel, Protocol):
     """Names among what ``losses`` returns that may choose the best checkpoint."""
 
     def moves(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        features: Features,
-        wav: Tensor,
-        wav_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> Iterator[Move]:
         """Yield each player's move on one batch; the player is stepped before the next one."""
         ...
 
     def losses(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        features: Features,
-        wav: Tensor,
-        wav_lengths: Tensor,
-        conditions: Conditions,
+        self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> dict[str, Tensor]:
         """Return the generator's losses on a batch that is not trained on."""
         ...

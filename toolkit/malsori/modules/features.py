@@ -5,7 +5,7 @@ Axes: B utterances, S samples, T frames, M mel bands.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,17 +17,24 @@ from malsori.dsp.statistics import Statistics
 from malsori.modules.lengths import valid_positions
 
 
-class Features(NamedTuple):
-    """Normalised features of a batch; what stands beyond an utterance's length is 0."""
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What is known of a batch of recordings; what stands beyond an utterance's length is 0."""
 
     mel: Tensor
-    """(B, T, M)."""
+    """Normalised log-mel, (B, T, M)."""
     mel_lengths: Tensor
-    """(B,)."""
+    """Frames, (B,)."""
     pitch: Tensor
-    """(B, T)."""
+    """Normalised log-F0, (B, T)."""
     energy: Tensor
-    """(B, T)."""
+    """Normalised, (B, T)."""
+    wav: Tensor
+    """The recordings themselves, (B, S), full scale 1."""
+    wav_lengths: Tensor
+    """(B,)."""
+    voiced: Tensor | None = None
+    """1 where a frame is voiced, else 0, (B, T); None where that was not kept."""
 
 
 class FeatureExtractor(nn.Module):
@@ -48,13 +55,16 @@ class FeatureExtractor(nn.Module):
             self.register_buffer(name, values, persistent=False)
 
     @torch.no_grad()
-    def forward(self, wav: Tensor, wav_lengths: Tensor, log_f0: Tensor) -> Features:
-        """Return the normalised features.
+    def forward(
+        self, wav: Tensor, wav_lengths: Tensor, log_f0: Tensor, voiced: Tensor | None = None
+    ) -> Features:
+        """Return the features, normalised.
 
         Args:
             wav: (B, S), full scale 1.
             wav_lengths: (B,).
             log_f0: Natural logarithm of continuous F0, (B, T).
+            voiced: 1 where a frame is voiced, else 0, (B, T).
         """
         with torch.autocast(wav.device.type, enabled=False):
             mel, energy = self.spectrogram(wav, wav_lengths)
@@ -65,4 +75,12 @@ class FeatureExtractor(nn.Module):
             mel = (mel - self.mel_mean) / self.mel_std  # type: ignore[operator]
             pitch = (log_f0[:, :frames] - numbers.pitch_mean) / numbers.pitch_std
             energy = (energy - numbers.energy_mean) / numbers.energy_std
-            return Features(mel * valid[..., None], lengths, pitch * valid, energy * valid)
+            return Features(
+                mel=mel * valid[..., None],
+                mel_lengths=lengths,
+                pitch=pitch * valid,
+                energy=energy * valid,
+                wav=wav,
+                wav_lengths=wav_lengths,
+                voiced=None if voiced is None else voiced[:, :frames],
+            )

@@ -20,7 +20,7 @@ from malsori.losses import LOSSES
 from malsori.models import MODELS
 from malsori.models.aligner import AlignerOutput, AlignmentNetwork
 from malsori.modules.features import FeatureExtractor
-from malsori.tasks.demonstration import conditions_of, show_alignment
+from malsori.tasks.demonstration import conditions_of, features_of, show_alignment
 from malsori.tasks.task import Demonstration, Material, TaskContext, Turn, loss_weights
 
 
@@ -73,14 +73,14 @@ class Align(nn.Module):
     def demonstrate(self, batch: Batch) -> Demonstration:
         """Align the batch's recordings."""
         show = Demonstration(sample_rate=self.features.spectrogram.audio.sample_rate)
-        features = self.features(batch.wav, batch.wav_lengths, batch.log_f0)
+        features = features_of(batch, self.features)
         show_alignment(show, self.model, batch, features, conditions_of(batch))
         return show
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        features = self.features(batch.wav, batch.wav_lengths, batch.log_f0)
+        features = features_of(batch, self.features)
         output: AlignerOutput = self.model(
-            batch.tokens, batch.token_lengths, features.mel, features.mel_lengths
+            batch.tokens, batch.token_lengths, features, conditions_of(batch)
         )
         return {name: loss(output) for name, loss in self.losses.items()}
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from malsori.data.batch import Batch
 from malsori.models.voice import CompleteModel
 from malsori.modules.features import FeatureExtractor
-from malsori.tasks.demonstration import conditions_of, demonstrate, metrics_of
+from malsori.tasks.demonstration import conditions_of, demonstrate, features_of, metrics_of
 from malsori.tasks.task import Demonstration, TaskContext, Turn
 
 
@@ -59,8 +59,6 @@ class CompleteGan(nn.Module):
         return (
             batch.tokens,
             batch.token_lengths,
-            self.features(batch.wav, batch.wav_lengths, batch.log_f0),
-            batch.wav,
-            batch.wav_lengths,
+            features_of(batch, self.features),
             conditions_of(batch),
         )

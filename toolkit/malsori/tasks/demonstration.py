@@ -16,7 +16,7 @@ from torch import Tensor
 from malsori.data.batch import Batch
 from malsori.dsp.cepstrum import mel_cepstral_distortion
 from malsori.dsp.mel import Spectrogram
-from malsori.models.voice import AligningModel, Conditions, HearingModel, SpeakingModel
+from malsori.models.voice import AligningModel, Conditions, SpeakingModel
 from malsori.modules.alignment import diagonality
 from malsori.modules.features import FeatureExtractor, Features
 from malsori.tasks.plots import alignment_picture, mel_picture
@@ -28,9 +28,15 @@ def conditions_of(batch: Batch) -> Conditions:
     return Conditions(speaker=batch.speaker, language=batch.language, embedding=batch.embedding)
 
 
+def features_of(batch: Batch, extractor: FeatureExtractor) -> Features:
+    """Return what a model sees of the batch's recordings."""
+    found: Features = extractor(batch.wav, batch.wav_lengths, batch.log_f0, batch.voiced)
+    return found
+
+
 def metrics_of(model: SpeakingModel) -> Mapping[str, bool]:
     """Return the names of what is measured; True where more is better."""
-    aligns = isinstance(model, (AligningModel, HearingModel))
+    aligns = isinstance(model, AligningModel)
     return {"mcd": False, **({"diagonality": True} if aligns else {})}
 
 
@@ -40,7 +46,7 @@ def demonstrate(model: SpeakingModel, batch: Batch, extractor: FeatureExtractor)
     The metrics are the mel-cepstral distortion of free speech from the recordings, in dB after
     time warping, and the diagonality of the alignment.
     """
-    features = extractor(batch.wav, batch.wav_lengths, batch.log_f0)
+    features = features_of(batch, extractor)
     conditions = conditions_of(batch)
     speech = model.synthesize(
         batch.tokens,
@@ -50,10 +56,6 @@ def demonstrate(model: SpeakingModel, batch: Batch, extractor: FeatureExtractor)
     show = beside_recordings(batch, speech.wav, speech.wav_lengths, extractor.spectrogram)
     if isinstance(model, AligningModel):
         show_alignment(show, model, batch, features, conditions)
-    elif isinstance(model, HearingModel):
-        linear, frames = model.hear(batch.wav, batch.wav_lengths), features.mel_lengths
-        found = model.align(batch.tokens, batch.token_lengths, linear, frames, conditions)
-        _draw_alignment(show, batch, found.durations, found.log_p, frames)
     return show
 
 
@@ -95,28 +97,14 @@ def show_alignment(
     conditions: Conditions,
 ) -> None:
     """Add the alignment of the batch's recordings to ``show``: pictures and diagonality."""
-    prosody, log_p = model.analyse(
-        batch.tokens,
-        batch.token_lengths,
-        features.mel,
-        features.mel_lengths,
-        features.pitch,
-        features.energy,
-        conditions,
-    )
-    _draw_alignment(show, batch, prosody.durations, log_p, features.mel_lengths)
-
-
-def _draw_alignment(
-    show: Demonstration, batch: Batch, durations: Tensor, log_p: Tensor, frame_lengths: Tensor
-) -> None:
-    sharp = diagonality(log_p, batch.token_lengths, frame_lengths)
+    prosody, log_p = model.analyse(batch.tokens, batch.token_lengths, features, conditions)
+    sharp = diagonality(log_p, batch.token_lengths, features.mel_lengths)
     show.metrics["diagonality"] = float(sharp.mean())
     for i, name in enumerate(batch.ids):
-        frames, tokens = int(frame_lengths[i]), int(batch.token_lengths[i])
+        frames, tokens = int(features.mel_lengths[i]), int(batch.token_lengths[i])
         show.images[f"{name}/alignment"] = alignment_picture(
             log_p[i, :frames, :tokens].softmax(-1).cpu().numpy(),
-            durations[i, :tokens].cpu().numpy(),
+            prosody.durations[i, :tokens].cpu().numpy(),
             f"{name}: diagonality {float(sharp[i]):.3f}",
         )
 

@@ -19,12 +19,12 @@ from malsori.core.registry import Entry
 from malsori.data.batch import Batch
 from malsori.losses import LOSSES
 from malsori.models import MODELS
-from malsori.models.voice import CompleteModel, HearingModel, SpeakingModel, VoiceOutput
-from malsori.modules.features import FeatureExtractor, Features
+from malsori.models.voice import CompleteModel, SpeakingModel, VoiceOutput
+from malsori.modules.features import FeatureExtractor
 from malsori.modules.lengths import windows
 from malsori.tasks.adversarial import AdversarialConfig, AdversarialTask
 from malsori.tasks.complete_gan import CompleteGan
-from malsori.tasks.demonstration import conditions_of, demonstrate, metrics_of
+from malsori.tasks.demonstration import conditions_of, demonstrate, features_of, metrics_of
 from malsori.tasks.task import Demonstration, Material, TaskContext, Turn
 
 
@@ -72,41 +72,18 @@ class GanTts(AdversarialTask):
         return demonstrate(self.model, batch, self.features)
 
     def _generate(self, batch: Batch) -> Pass:
-        output = self._hear(batch) if isinstance(self.model, HearingModel) else self._read(batch)
+        features = features_of(batch, self.features)
+        output: VoiceOutput = self.model(
+            batch.tokens, batch.token_lengths, features, conditions_of(batch)
+        )
         hop = self.audio.hop
         real = windows(batch.wav, output.starts * hop, output.segment * hop)
         return Pass(output, real[:, None])
-
-    def _hear(self, batch: Batch) -> VoiceOutput:
-        """Return what a model that is trained on linear spectra makes of the batch."""
-        linear = self.model.hear(batch.wav, batch.wav_lengths)
-        frames = batch.wav_lengths // self.audio.hop + 1
-        return self.model(  # type: ignore[no-any-return]
-            batch.tokens, batch.token_lengths, linear, frames, conditions_of(batch)
-        )
-
-    def _read(self, batch: Batch) -> VoiceOutput:
-        """Return what a model that is trained on mel, pitch and energy makes of the batch."""
-        features = self._features(batch)
-        return self.model(  # type: ignore[no-any-return]
-            batch.tokens,
-            batch.token_lengths,
-            features.mel,
-            features.mel_lengths,
-            features.pitch,
-            features.energy,
-            conditions_of(batch),
-            None if batch.voiced is None else batch.voiced[:, : features.pitch.shape[1]],
-        )
 
     def _own_losses(self, output: VoiceOutput, real: Tensor) -> dict[str, Tensor]:
         losses = {name: loss(output) for name, loss in self.model_losses.items()}
         losses["reconstruction"] = self.reconstruction(output.fake, real)
         return losses
-
-    def _features(self, batch: Batch) -> Features:
-        found: Features = self.features(batch.wav, batch.wav_lengths, batch.log_f0)
-        return found
 
 
 def make_task(config: GanTtsConfig, context: TaskContext) -> GanTts | CompleteGan:
