@@ -289,11 +289,40 @@ def test_speakers_speak_differently_and_must_be_named() -> None:
         net.synthesize(parts["tokens"], parts["token_lengths"])
 
 
+def test_a_generator_with_harmonics_learns_melody_and_sings_higher_when_asked() -> None:
+    singing = {"generator": {**SMALL["generator"], "harmonics": 3}, "melody": {"channels": 8}}
+    net, parts = make(**singing), batch()
+    voiced = (torch.arange(15)[None] < torch.tensor([[9], [12]])).float()
+    pitch = torch.randn(2, 15)
+    out = net(**asked({**parts, "voiced": voiced, "pitch": pitch}))
+    assert torch.equal(out.melody.pitch_target, pitch) and torch.equal(out.melody.voiced, voiced)
+    names = [name for name in net.loss_weights if name in ("frame_pitch", "voicing")]
+    losses = [LOSSES.entry(name).build(LOSSES.entry(name).config())(out) for name in names]
+    assert len(losses) == 2
+    torch.stack(losses).sum().backward()
+    for part in (net.melody, net.posterior):  # the latent has to hold the melody
+        grads = [p.grad is not None and p.grad.abs().max() > 0 for p in part.parameters()]
+        assert any(grads)
+    with pytest.raises(ConfigError, match="which frames are voiced"):
+        net(**asked(parts))
+
+    seen = []
+    net.eval().generator.register_forward_pre_hook(lambda module, given: seen.append(given[3].f0_hz))
+    tokens, lengths = parts["tokens"], parts["token_lengths"]
+    each = torch.tensor([[0.0], [1.0]])
+    for shift in (0.0, 0.5, each, each.expand(2, 6)):
+        net.synthesize(tokens, lengths, controls=Controls(pitch_shift=shift))
+    torch.testing.assert_close((seen[1] / seen[0]).log()[1], torch.full_like(seen[0][1], 0.5 * 0.3))
+    torch.testing.assert_close(seen[2][0], seen[0][0])
+    torch.testing.assert_close((seen[2] / seen[0]).log()[1], torch.full_like(seen[0][1], 0.3))
+    torch.testing.assert_close(seen[3], seen[2])
+
+
 @pytest.mark.parametrize(
     ("controls", "said"),
     [
-        (Controls(pitch_shift=0.5), "pitch: VITS draws pitch and energy itself"),
-        (Controls(energy_scale=torch.full((1, 4), 2.0)), "energy: VITS draws pitch and energy"),
+        (Controls(pitch_shift=0.5), "pitch: this voice draws it itself"),
+        (Controls(energy_scale=torch.full((1, 4), 2.0)), "energy: this voice draws it itself"),
     ],
 )
 def test_controls_that_it_has_not_are_refused(controls: Controls, said: str) -> None:
@@ -308,10 +337,7 @@ def test_controls_that_it_has_not_are_refused(controls: Controls, said: str) -> 
         ({"width": 9}, "heads: 2 does not divide the model's width 9"),
         ({"noise": -1}, r"noise: must be in \[0, 2\], got -1"),
         ({"segment": 0}, "segment: must be at least 1 frame, got 0"),
-        (
-            {"generator": {**SMALL["generator"], "harmonics": 3}},
-            "model.generator.harmonics: must be 0, got 3",
-        ),
+        ({"diagonal_prior": -1}, r"diagonal_prior: must be in \[0, 1000\], got -1"),
         (
             {"generator": {**SMALL["generator"], "upsampling": [4, 4]}},
             r"model.generator.upsampling: \[4, 4\] makes 16 samples a frame, but audio.hop is 8",

@@ -85,3 +85,16 @@ def test_bf16_around_it_changes_nothing() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         cast = prior_log_likelihood(*parts)
     assert torch.equal(cast, prior_log_likelihood(*parts))
+
+
+def test_where_all_tokens_are_alike_the_prior_for_the_diagonal_decides() -> None:
+    z, (tokens, frames) = torch.zeros(2, 12, 2), (4, 12)
+    mean = log_scale = torch.zeros(2, tokens, 2)
+    lengths = torch.tensor([4, 3]), torch.tensor([12, 9])
+    durations, log_p = search_prior(z, mean, log_scale, *lengths, diagonal=1.0)
+    assert durations.sum(1).tolist() == [12, 9] and int(durations[1, 3]) == 0
+    assert durations[0].tolist() == durations[0].flip(0).tolist()  # as the prior is
+    assert int(durations.max()) <= 4 and int(durations[0].min()) >= 2
+    plain, same = search_prior(z, mean, log_scale, *lengths)
+    assert int(plain.max()) == frames - tokens + 1  # without it ties go one way
+    torch.testing.assert_close(log_p, same)  # it is no part of the likelihoods

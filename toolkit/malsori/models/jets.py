@@ -9,7 +9,7 @@ Speech", Interspeech 2022, arXiv:2203.16852. Reference implementation: ESPnet 20
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from torch import Tensor
@@ -125,11 +125,8 @@ class Jets(Front):
         starts = random_starts(mel_lengths, segment)
         sung = melody = None
         if self.melody is not None:
-            if features.voiced is None:
-                raise ConfigError("generator.harmonics: needs to know which frames are voiced")
             sung = self.melody(frames, prosody, token_lengths, mel_lengths)
-            sung = replace(sung, pitch_target=features.pitch, voiced=features.voiced)
-            spoken = self.melody.spoken(features.pitch, features.voiced)
+            sung, spoken = self.melody.taught(sung, features)
             melody = Melody(*(windows(x, starts, segment) for x in spoken))
         told = found.told if self.generator_is_told else None
         return JetsOutput(

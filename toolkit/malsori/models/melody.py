@@ -5,12 +5,14 @@ Axes: B utterances, N tokens, T frames, D model width.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from malsori.core.errors import ConfigError
 from malsori.models.voice import Prosody, VoiceContext
 from malsori.modules.excitation import Melody
+from malsori.modules.features import Features
 from malsori.modules.lengths import valid_positions
 from malsori.modules.predictors import PredictorConfig, VariancePredictor
 from malsori.modules.upsampling import gaussian_upsample
@@ -35,10 +37,10 @@ class MelodyOutput:
 
 
 class MelodyPredictor(nn.Module):
-    """Pitch and voicing of frames, from the decoder's output and the tokens' pitch.
+    """Pitch and voicing of frames, from what the generator is given and from the tokens' pitch.
 
     What is predicted of the pitch is how a frame differs from its tokens, so that whoever moves
-    the tokens' pitch moves the voice.
+    the tokens' pitch moves the voice; where tokens have none, how it differs from the mean.
 
     Args:
         config: Sizes of both predictors.
@@ -60,12 +62,25 @@ class MelodyPredictor(nn.Module):
         self, frames: Tensor, prosody: Prosody, token_lengths: Tensor, frame_lengths: Tensor
     ) -> MelodyOutput:
         """Return predictions for decoded ``frames``, (B, T, D); they stand as targets too."""
-        count = frames.shape[1]
-        valid = valid_positions(frame_lengths, count)
         of_tokens = gaussian_upsample(
-            prosody.pitch[..., None], prosody.durations, token_lengths, frame_lengths, count
-        ).squeeze(-1)
-        pitch = (of_tokens + self.pitch_predictor(frames, valid).float()) * valid
+            prosody.pitch[..., None],
+            prosody.durations,
+            token_lengths,
+            frame_lengths,
+            frames.shape[1],
+        )
+        return self.beside(of_tokens.squeeze(-1), frames, frame_lengths)
+
+    def beside(self, base: Tensor | float, frames: Tensor, frame_lengths: Tensor) -> MelodyOutput:
+        """Return predictions as ``forward`` does, where ``base`` is known of the pitch.
+
+        Args:
+            base: Normalised log-F0 about which it moves, (B, T) or one number.
+            frames: (B, T, D).
+            frame_lengths: (B,).
+        """
+        valid = valid_positions(frame_lengths, frames.shape[1])
+        pitch = (base + self.pitch_predictor(frames, valid).float()) * valid
         voicing = self.voicing_predictor(frames, valid).float()
         return MelodyOutput(
             pitch=pitch,
@@ -74,6 +89,17 @@ class MelodyPredictor(nn.Module):
             voiced=(voicing > 0).float(),
             valid_frames=valid,
         )
+
+    def taught(self, sung: MelodyOutput, features: Features) -> tuple[MelodyOutput, Melody]:
+        """Return predictions with the recordings as targets, and what the recordings sing, (B, T).
+
+        Raises:
+            ConfigError: Nobody knows which frames are voiced.
+        """
+        if features.voiced is None:
+            raise ConfigError("generator.harmonics: needs to know which frames are voiced")
+        sung = replace(sung, pitch_target=features.pitch, voiced=features.voiced)
+        return sung, self.spoken(features.pitch, features.voiced)
 
     def spoken(self, pitch: Tensor, voiced: Tensor) -> Melody:
         """Return normalised ``pitch``, (B, T), in Hz, beside ``voiced``."""

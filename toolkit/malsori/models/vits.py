@@ -24,12 +24,14 @@ from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.linear import LinearSpectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
+from malsori.models.melody import MelodyOutput, MelodyPredictor
 from malsori.models.voice import Analysis, Conditions, Controls, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS
 from malsori.modules.alignment import token_of_frame
 from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig
 from malsori.modules.conformer import Conformer, ConformerConfig
 from malsori.modules.duration_flow import DurationFlow, DurationFlowConfig
+from malsori.modules.excitation import Melody
 from malsori.modules.features import Features
 from malsori.modules.flow import FlowConfig, ResidualFlow
 from malsori.modules.lengths import random_starts, valid_positions, windows
@@ -38,6 +40,9 @@ from malsori.modules.predictors import LONGEST_TOKEN, PredictorConfig, VarianceP
 from malsori.modules.prior_search import search_prior
 from malsori.modules.text_prior import TextEmbedding, TextPrior, TokenPrior
 from malsori.modules.wavenet import WaveNetConfig
+
+ENERGY = ("energy_scale", "energy_shift")
+"""Controls of what is drawn, unseen, with the latent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,13 @@ class VitsConfig:
     duration_predictor: PredictorConfig = PredictorConfig()
     """The plain predictor, of log(frames + 1). Neither of the two sends a gradient to the
     encoder."""
+    diagonal_prior: float = 0.0
+    """Weight of a prior for the diagonal in the search for the alignment, that of JETS's aligner.
+    Published: 0. With few recordings or steps 1 spares it the time in which every token is as good
+    as any other."""
+    melody: PredictorConfig = PredictorConfig(kernel=5, dropout=0.1)
+    """Predictors of each frame's pitch and voicing from the latent, for a generator with
+    harmonics."""
     generator: Choice = choice(GENERATORS, "hifigan_v1")
     """Frames to waveform."""
     segment: int = 32
@@ -90,6 +102,7 @@ class VitsConfig:
     def __post_init__(self) -> None:
         within(self, SIZE, "width", "condition")
         within(self, "[0, 2]", "noise", "duration_noise")
+        within(self, "[0, 1000]", "diagonal_prior")
         within(self, "[0, 4294967295]", "noise_seed")
         if self.duration_predictor.detach:
             raise ConfigError(
@@ -102,12 +115,6 @@ class VitsConfig:
     def check(self, audio: AudioConfig) -> None:
         """Refuse audio settings that this model cannot speak with, before any data is read."""
         check_hop(self.generator, audio.hop)
-        settings: GeneratorSettings = self.generator.config
-        if settings.harmonics:
-            raise ConfigError(
-                f"model.generator.harmonics: must be 0, got {settings.harmonics}: VITS knows no "
-                "pitch that it could tell the generator"
-            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +146,8 @@ class VitsOutput:
     """Bound of the durations' negative log-likelihood, (B,); of the stochastic predictor."""
     log_durations: Tensor | None
     """Predicted log(frames + 1), (B, N); of the plain predictor."""
+    melody: MelodyOutput | None
+    """For a generator with harmonics."""
 
 
 class Vits(nn.Module):
@@ -170,6 +179,10 @@ class Vits(nn.Module):
         else:
             self.duration_predictor = VariancePredictor(config.duration_predictor, width)
             self.duration_condition = nn.Linear(condition, width) if condition else None
+        settings: GeneratorSettings = config.generator.config
+        self.melody: MelodyPredictor | None = None
+        if settings.harmonics:
+            self.melody = MelodyPredictor(config.melody, width, context)
         self.generator = build(
             GENERATORS,
             config.generator,
@@ -182,7 +195,8 @@ class Vits(nn.Module):
     def loss_weights(self) -> Mapping[str, float]:
         """Losses of this model's output with their weights in the reference recipe."""
         durations = "duration" if self.duration_flow is None else "duration_likelihood"
-        return {"kl": 1.0, durations: 1.0}
+        weights = {"kl": 1.0, durations: 1.0}
+        return weights if self.melody is None else {**weights, "frame_pitch": 1.0, "voicing": 1.0}
 
     @property
     def uses_style(self) -> bool:
@@ -211,8 +225,12 @@ class Vits(nn.Module):
             log_durations = self._predict(prior.hidden, valid, told)
         segment = min(self.config.segment, int(lengths.min()))
         starts = random_starts(lengths, segment)
+        latent, sung, melody = found.posterior.sample, None, None
+        if self.melody is not None:
+            sung, spoken = self.melody.taught(self.melody.beside(0, latent, lengths), features)
+            melody = Melody(*(windows(x, starts, segment) for x in spoken))
         return VitsOutput(
-            fake=self.generator(windows(found.posterior.sample, starts, segment), told),
+            fake=self.generator(windows(latent, starts, segment), told, melody=melody),
             starts=starts,
             segment=segment,
             log_p=found.log_p,
@@ -225,6 +243,7 @@ class Vits(nn.Module):
             valid_tokens=valid,
             duration_bound=bound,
             log_durations=log_durations,
+            melody=sung,
         )
 
     def analyse(
@@ -246,7 +265,8 @@ class Vits(nn.Module):
         posterior = self.posterior(linear, heard, told)
         z = self.flow(posterior.sample, heard, told)
         durations, log_p = search_prior(
-            z, prior.mean, prior.log_scale, token_lengths, features.mel_lengths
+            *(z, prior.mean, prior.log_scale, token_lengths, features.mel_lengths),
+            diagonal=self.config.diagonal_prior,
         )
         return LatentAlignment(prior, posterior, z, durations, log_p, told)
 
@@ -264,14 +284,15 @@ class Vits(nn.Module):
             tokens: Ids, (B, N); 0 at padding.
             token_lengths: (B,).
             conditions: Speaker, language.
-            controls: Speed; VITS draws pitch and energy, unseen, with the latent.
-            prosody: Its durations are spoken instead of drawn ones; ``controls`` then does nothing.
+            controls: Speed, and pitch where the generator has harmonics; all else is drawn, unseen,
+                with the latent.
+            prosody: Its durations are spoken instead of drawn ones; speed then does nothing.
 
         Raises:
-            MalsoriError: Pitch or energy shall be changed.
+            MalsoriError: Something shall be changed that is drawn unseen.
         """
         controls = controls or Controls()
-        _refuse_melody(controls)
+        _refuse_unseen(controls, ENERGY if self.melody is not None else (*ENERGY, "pitch_shift"))
         told = self._tell(conditions or Conditions())
         valid = valid_positions(token_lengths, tokens.shape[1])
         prior = self.text(self.embedding(tokens), valid)
@@ -286,7 +307,12 @@ class Vits(nn.Module):
         scale = _by_frame(prior.log_scale, durations, frames).exp()
         z = _by_frame(prior.mean, durations, frames) + noise * scale
         latent = self.flow.inverse(z, spoken, told)
-        wav = self.generator(latent, told, spoken if len(tokens) > 1 else None)
+        melody = None
+        if self.melody is not None:
+            base = _by_frame(_by_token(controls.pitch_shift, durations), durations, frames)
+            sung = self.melody.beside(base.squeeze(-1), latent, frame_lengths)
+            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+        wav = self.generator(latent, told, spoken if len(tokens) > 1 else None, melody)
         wav_lengths = frame_lengths * self.hop
         wav = wav.squeeze(1).float() * valid_positions(wav_lengths, frames * self.hop)
         unknown = torch.full(durations.shape, torch.nan, device=tokens.device)
@@ -353,13 +379,19 @@ def _by_frame(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     return values.gather(1, index.expand(-1, -1, values.shape[2]))
 
 
-def _refuse_melody(controls: Controls) -> None:
+def _by_token(value: float | Tensor, durations: Tensor) -> Tensor:
+    """Return a control of everything, of utterances or of tokens for each token, (B, N, 1)."""
+    value = torch.as_tensor(value, dtype=torch.float32, device=durations.device)
+    return value.expand(durations.shape)[..., None]
+
+
+def _refuse_unseen(controls: Controls, names: tuple[str, ...]) -> None:
     usual = Controls()
-    for name in ("pitch_shift", "energy_scale", "energy_shift"):
+    for name in names:
         value, neutral = getattr(controls, name), getattr(usual, name)
         if bool((torch.as_tensor(value) != neutral).any()):
             raise MalsoriError(
-                f"{name.partition('_')[0]}: VITS draws pitch and energy itself; leave it at 0"
+                f"{name.partition('_')[0]}: this voice draws it itself; leave it at 0"
             )
 
 

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from malsori.modules.alignment import search_durations
+from malsori.modules.alignment import beta_binomial_log_prior, search_durations
 from malsori.modules.lengths import valid_positions
 
 
@@ -38,7 +38,12 @@ def prior_log_likelihood(z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
 
 @torch.no_grad()
 def search_prior(
-    z: Tensor, mean: Tensor, log_scale: Tensor, token_lengths: Tensor, mel_lengths: Tensor
+    z: Tensor,
+    mean: Tensor,
+    log_scale: Tensor,
+    token_lengths: Tensor,
+    mel_lengths: Tensor,
+    diagonal: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Return the frames of each token on the likeliest monotonic path, and all likelihoods.
 
@@ -51,8 +56,12 @@ def search_prior(
         log_scale: Natural logarithm of its standard deviation, (B, N, Z).
         token_lengths: (B,), each at most its ``mel_lengths``.
         mel_lengths: (B,).
+        diagonal: Weight of the beta-binomial prior (``beta_binomial_log_prior``) in the search.
     """
     log_p = prior_log_likelihood(z, mean, log_scale)
     valid = valid_positions(token_lengths, mean.shape[1])
     log_p = log_p.masked_fill(~valid[:, None], -torch.inf)
-    return search_durations(log_p, token_lengths, mel_lengths), log_p
+    if not diagonal:
+        return search_durations(log_p, token_lengths, mel_lengths), log_p
+    prior = beta_binomial_log_prior(token_lengths, mel_lengths, *log_p.shape[:0:-1])
+    return search_durations(log_p + diagonal * prior, token_lengths, mel_lengths), log_p
