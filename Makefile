@@ -38,15 +38,16 @@ lint: install  ## formatting, lint, types, layers, shell syntax
 bench: install  ## measure training and synthesis here
 	python tools/bench/train_step.py
 
-doc: install  ## write doc/config.md from the settings' own docstrings
+doc: install  ## write doc/config.md from the settings' own docstrings, draw the models' figures
 	python tools/config_reference.py
+	python tools/figures/draw_models.py
 
 clean:  ## remove the virtual environments and caches; what recipes made stays
 	rm -rf $(VENV) $(ESPNET) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first, and pinned: otherwise another package may bring another build of it.
-$(VENV)/installed: pyproject.toml tools/constraints.txt Makefile
+$(VENV)/installed: pyproject.toml tools/constraints.txt tools/installers/install_speakers.sh Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	    { echo "malsori needs Python 3.10 or newer; this is $$($(PYTHON) --version). Use make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
@@ -59,6 +60,7 @@ $(VENV)/installed: pyproject.toml tools/constraints.txt Makefile
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
 	$(BIN)/python -m pip install --quiet -c tools/constraints.txt -e '.[dev,en]'
+	tools/installers/install_speakers.sh $(BIN)/python
 	$(BIN)/malsori doctor
 	@touch $@
 
