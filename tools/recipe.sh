@@ -5,9 +5,11 @@
 #                                      option --name (or --na-me for na_me) with this default
 #   parse_options "$@"                 also --stage N, --stop-stage M, --help, -- key.path=value …
 #   stage 1 "what it does" COMMAND…    runs if 1 is asked for; COMMAND may be a function
+#   for_each_corpus COMMAND…           COMMAND, which prepares this recipe's corpus; with $corpora each
+#                                      of theirs, and all of them combined in $data
 #   for_each_set COMMAND…              COMMAND for each of $decode_sets, {set} replaced by its name
 #   in_processes COMMAND…              COMMAND in $processes processes that train together
-#   finish "sentence"                  where the audio, plots, scores and voice are; how to speak
+#   finish "sentence" [OPTION…]        where the audio, plots, scores and voice are; how to speak
 #
 # A stage's output goes to the terminal and to $log_dir/N.log. A stage that fails ends the run with
 # its status, its log's name and the command that goes on from there. A TERM or INT signal is
@@ -72,6 +74,7 @@ parse_options() {
         [[ $recipe_name == stage ]] || recipe_arguments+=("--${recipe_name//_/-}" "$recipe_value")
     done
     recipe_check_stages
+    recipe_tell_licences
     recipe_activate
     if $recipe_help; then
         recipe_print_options
@@ -96,6 +99,28 @@ recipe_check_stages() {
             recipe_usage_error "--${name/_/-} is 1 to 8, not '${!name}'"
     done
     ((stage <= stop_stage)) || recipe_usage_error "--stage $stage is after --stop-stage $stop_stage"
+}
+
+# Where the recipe of one of $corpora is: in egs, or here.
+recipe_folder() {
+    if [[ $1 == "${PWD##*/}" ]]; then
+        echo "$PWD"
+    else
+        echo "$recipe_root/egs/$1"
+    fi
+}
+
+# What is trained on several corpora is under the licences of all, unless others were given.
+recipe_tell_licences() {
+    local option recipe told
+    [[ -n ${corpora:-} ]] || return 0
+    for option in licence data_licence; do
+        [[ " ${recipe_arguments[*]} " != *" --${option/_/-} "* ]] || continue
+        told=$(for recipe in $corpora; do
+            sed -n "s/^$option=\"\(.*\)\" *#.*/\1/p" "$(recipe_folder "$recipe")/run.sh" || true
+        done 2>/dev/null | awk '!seen[$0]++ { printf "%s%s", separator, $0; separator = "; " }')
+        printf -v "$option" '%s' "${told:-unknown}"
+    done
 }
 
 # Puts this checkout's virtual environment first, unless malsori is there already.
@@ -155,6 +180,33 @@ recipe_quoted_arguments() {
     ((${#recipe_arguments[@]} == 0)) || printf ' %q' "${recipe_arguments[@]}"
 }
 
+# Runs COMMAND, this recipe's own stage 1. With $corpora, names of recipes, runs the stage 1 of each
+# that has not been run, of this recipe always, and combines their data dirs in $data.
+for_each_corpus() {
+    local recipe folder parts=()
+    if [[ -z ${corpora:-} ]]; then
+        "$@"
+        return
+    fi
+    for recipe in $corpora; do
+        folder=$(recipe_folder "$recipe")
+        if [[ $folder == "$PWD" ]] && (($#)); then
+            "$@"
+        elif [[ ! -x $folder/run.sh ]]; then
+            echo "--corpora: no recipe $recipe in $recipe_root/egs:" \
+                "$(cd "$recipe_root/egs" && echo */run.sh)" >&2
+            return 2
+        elif [[ ! -e $folder/data/train/text ]]; then
+            "$folder/run.sh" --stop-stage 1
+        else
+            echo "$recipe: prepared before; anew: $folder/run.sh --stop-stage 1"
+        fi
+        parts+=("$recipe=$folder/data")
+    done
+    malsori data combine "${parts[@]}" --out "${data:?}" --config "${train_config:?}" \
+        --set "${overrides[@]}"
+}
+
 # Runs a command for each of $decode_sets, with its name in place of {set}.
 for_each_set() {
     local set
@@ -201,7 +253,7 @@ recipe_run() {
     trap - TERM INT
 }
 
-# Says where everything is, and how to speak; $1 is a sentence to try.
+# Says where everything is, and how to speak; $1 is a sentence to try, options for it follow.
 finish() {
     if $recipe_help || ((stop_stage < 7)); then
         return
@@ -217,12 +269,14 @@ finish() {
     echo "packed voice:  $pack"
     if grep -qs '^  name: align$' "$folder/config.yaml"; then   # the task; it does not speak
         echo "align with it: $(command -v malsori) align --model $(printf %q "$pack")" \
-            "--data data/train --out alignments"
+            "--data ${data:-data}/train --out alignments"
     elif [[ -e $folder/config.yaml && ! -e $folder/tokens.txt ]]; then   # a vocoder reads no text
         echo "use it:        $(command -v malsori) decode --model $(printf %q "$pack")" \
             "--data FOLDER_OF_WAVS --out again"
     else
         echo "speak with it: $(command -v malsori) synthesize --model $(printf %q "$pack")" \
-            "--text \"$1\" --out hello.wav"
+            "--text \"$1\"${2+ ${*:2}} --out hello.wav"
+        [[ -z ${corpora:-} ]] ||
+            echo "its speakers and languages: $(command -v malsori) inspect $(printf %q "$pack")"
     fi
 }

@@ -5,8 +5,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")" && . ../../tools/recipe.sh
 
 corpus=corpus                       # folder or zip file
 field=3                             # script that is the text: 3 expanded, 2 original
+corpora=                            # recipes to train on together, "kss ljspeech"; empty: this one
 token_type=phn                      # phn, char or bpe
-frontend=ko                         # text front end: ko, g2pk or jamo
+frontend=ko                         # text front end: ko, g2pk or jamo; of several languages: ko,en
 train_config=conf/train_jets.yaml   # settings of model and training
 name=                               # the run folder is exp/NAME; empty: from config and tokens
 sets="train dev test train_sample"  # data dirs to make tokens and statistics for
@@ -18,32 +19,36 @@ processes=1                         # that train together: one for each GPU
 jobs=2                              # files to read at a time
 parse_options "$@"
 
-inputs=$(basename "${train_config#*train_}" .yaml)_${token_type}_$frontend
-tokens=data/tokens/${token_type}_$frontend
-stats=data/stats/$inputs
-name=${name:-$inputs}
+data=data${corpora:+/${corpora// /_}}
+text=${token_type}_${frontend//[,=]/_}
+inputs=$(basename "${train_config#*train_}" .yaml)_$text
+tokens=$data/tokens/$text
+stats=$data/stats/$inputs
+name=${name:-$inputs${corpora:+_${corpora// /_}}}
 exp=exp/$name
 log_dir=$exp/log
-read -ra data <<<"${sets// / data/}"
-data[0]=data/${data[0]}
+read -ra dirs <<<"$sets"
+dirs=("${dirs[@]/#/$data/}")
 
 stage 1 "data: find the speech, split, write data dirs" \
-    python local/prepare.py --corpus "$corpus" --field "$field" --out data --jobs "$jobs"
+    for_each_corpus python local/prepare.py --corpus "$corpus" --field "$field" \
+    --out data --jobs "$jobs"
 stage 2 "tokens: what the texts sound like" \
-    malsori tokens --data "${data[@]}" --out "$tokens" --type "$token_type" --frontend "$frontend"
+    malsori tokens --data "${dirs[@]}" --out "$tokens" --type "$token_type" --frontend "$frontend"
 stage 3 "stats: pitch, energy and lengths" \
-    malsori stats --config "$train_config" --data "${data[@]}" --tokens "$tokens" \
+    malsori stats --config "$train_config" --data "${dirs[@]}" --tokens "$tokens" \
     --out "$stats" --jobs "$jobs" --set "${overrides[@]}"
 stage 4 "train" \
     in_processes malsori train --config "$train_config" --exp "$exp" \
-    data.train=data/train data.dev=data/dev "data.tokens=$tokens" "data.stats=$stats" "${overrides[@]}"
+    "data.train=$data/train" "data.dev=$data/dev" "data.tokens=$tokens" "data.stats=$stats" \
+    "${overrides[@]}"
 stage 5 "decode: speak the texts of: $decode_sets" \
-    for_each_set malsori decode --exp "$exp" --data "data/{set}" --checkpoint "$checkpoint"
+    for_each_set malsori decode --exp "$exp" --data "$data/{set}" --checkpoint "$checkpoint"
 stage 6 "score: compare with the recordings of: $decode_sets" \
-    for_each_set malsori score --exp "$exp" --set "{set}" --data "data/{set}"
+    for_each_set malsori score --exp "$exp" --set "{set}" --data "$data/{set}"
 stage 7 "pack: one file that speaks" \
     malsori pack --exp "$exp" --out "$exp/$name.malsori.zip" --checkpoint "$checkpoint" \
     --licence "$licence" --data-licence "$data_licence"
 stage 8 "export" \
     malsori export --exp "$exp"
-finish "안녕하세요. 만나서 반갑습니다."
+finish "안녕하세요. 만나서 반갑습니다." ${corpora:+--language ko}

@@ -88,6 +88,62 @@ def test_lexicon_is_copied(data, tmp_path: Path) -> None:
     assert Tokenizer.open(out).tokens("학교") == ["ᄒ", "ᅡ", "ᆨ"]
 
 
+ENGLISH = {"x_1": "2 cups.", "x_2": "Please read it, 3 times!"}
+
+
+def languages(folder: Path, found: dict[str, str]) -> Path:
+    rows = (f"{key} {language}\n" for key, language in sorted(found.items()))
+    (folder / "utt2lang").write_text("".join(rows))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["phn", "char", "bpe"])
+def test_each_text_is_read_as_its_language_says(data, tmp_path: Path, kind: str) -> None:
+    if kind == "phn":
+        pytest.importorskip("gruut_lang_en", reason="the extra [en] is not installed")
+    spoken = dict.fromkeys(TRAIN, "ko") | dict.fromkeys(ENGLISH, "en")
+    train = languages(data("train", TRAIN | ENGLISH), spoken)
+    test = languages(data("test", ENGLISH), dict.fromkeys(ENGLISH, "en"))
+    out = tmp_path / "tokens"
+    done = make_tokens(
+        [train, test], out, TokenizerConfig(type=kind, frontend="ko,en", vocabulary=90)
+    )
+    assert [(each.utterances, each.rejected) for each in done] == [(31, ()), (2, ())]
+    opened, listed = Tokenizer.open(out), TokenList.load(out / "tokens.txt")
+    for name in ("train", "test"):
+        for line in (out / f"{name}.tokens").read_text("utf-8").splitlines():
+            key, *tokens = line.split(" ")
+            assert tokens == opened.tokens((TRAIN | ENGLISH)[key], spoken[key])
+            assert listed.encode(tokens)
+
+
+@pytest.mark.parametrize(
+    ("frontend", "found", "told"),
+    [
+        ("ko", "ko en", r"has texts in en, ko, but --frontend reads ko: .* en=NAME,ko=NAME"),
+        ("ko,en", "ko fr", r"has texts in fr, ko, but --frontend reads ko, en"),
+        ("ko,en", "fr fr", r"has texts in fr, but --frontend reads ko, en: .*--frontend fr=NAME"),
+        ("ko,en", "", r"train: has no utt2lang to tell ko, en apart by"),
+        ("ko,en", "ko", r"utt2lang:2: not 'utt_2' as in text: 'malsori data check"),
+    ],
+)
+def test_a_language_that_nothing_reads_stops_the_stage(
+    data, tmp_path: Path, frontend: str, found: str, told: str
+) -> None:
+    train = data("train", {"utt_1": "나", "utt_2": "너"})
+    if found:
+        languages(train, {f"utt_{i}": each for i, each in enumerate(found.split(), 1)})
+    with pytest.raises(MalsoriError, match=told):
+        make_tokens([train], tmp_path / "out", TokenizerConfig(frontend=frontend))
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_front_end_reads_one_language_whatever_its_name(data, tmp_path: Path) -> None:
+    train = languages(data("train", TRAIN), dict.fromkeys(TRAIN, "kor"))
+    (done,) = make_tokens([train], tmp_path / "out", TokenizerConfig())
+    assert done.utterances == len(TRAIN)
+
+
 def test_wrong_data_is_named(data, tmp_path: Path) -> None:
     train = data("train", TRAIN)
     with pytest.raises(MalsoriError, match="'train'"):

@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from malsori.data.check import check
+from malsori.data.combine import Part, combine
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MEGABYTES = {"mini_kss": 6, "mini_ljspeech": 5}
@@ -42,6 +43,24 @@ def test_it_is_small_and_says_its_licence(recipe: str) -> None:
         corpus / "README.md"
     ).read_text()
     assert f"egs/{recipe}/corpus" in (REPOSITORY / "NOTICE").read_text()
+
+
+def test_the_recipe_of_two_corpora_has_no_copy_of_them(tmp_path: Path) -> None:
+    folder = REPOSITORY / "egs" / "mini_multi"
+    tracked = [
+        p for p in folder.rglob("*") if not {"data", "exp"} & set(p.relative_to(folder).parts)
+    ]
+    assert sorted(path.name for path in tracked if path.is_file()) == [
+        "README.md", "run.sh", "train_jets.yaml",
+    ]  # fmt: skip
+    for recipe in SETS:
+        done = prepare(recipe, "--corpus", "corpus", "--out", str(tmp_path / recipe))
+        assert done.returncode == 0, done.stderr
+    combine([Part(name=recipe, path=tmp_path / recipe) for recipe in SETS], tmp_path / "both")
+    for name, count in SETS["mini_kss"].items():
+        both = (tmp_path / "both" / name / "text").read_text().splitlines()
+        assert len(both) == count + SETS["mini_ljspeech"][name]
+        assert check(tmp_path / "both" / name) == []
 
 
 @pytest.mark.parametrize("recipe", SETS)

@@ -107,6 +107,11 @@ def test_wrong_names_are_wrong_usage(tree: Path, name: str, source: str, told: s
         new_recipe(name, source, repository=tree)
 
 
+def test_a_recipe_without_a_corpus_of_its_own_is_not_copied() -> None:
+    with pytest.raises(UsageError, match=r"'mini_multi' has no corpus of its own: copy one of kss"):
+        new_recipe("tones", "mini_multi", repository=REPOSITORY)
+
+
 def test_it_overwrites_nothing(tree: Path) -> None:
     with pytest.raises(MalsoriError, match="is there already"):
         new_recipe("ljspeech", "ljspeech", repository=tree)
@@ -118,7 +123,7 @@ def test_without_a_source_tree_it_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", sorted(path.parent.name for path in REPOSITORY.glob("egs/*/run.sh"))
+    "recipe", sorted(path.parents[1].name for path in REPOSITORY.glob("egs/*/local/prepare.py"))
 )
 def test_every_recipe_can_be_copied(
     recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

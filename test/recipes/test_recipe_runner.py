@@ -242,6 +242,78 @@ def test_every_recipe_has_the_same_stages() -> None:
     assert len({tuple(each) for each in titles.values()}) == 1
 
 
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Return a source tree with two recipes, and a malsori that says how it was called."""
+    root = tmp_path / "tree"
+    shutil.copytree(REPOSITORY / "tools", root / "tools")
+    for name in ("first", "second"):
+        run_sh = root / "egs" / name / "run.sh"
+        run_sh.parent.mkdir(parents=True)
+        run_sh.write_text(
+            "#!/usr/bin/env bash\n"
+            'cd "$(dirname "${BASH_SOURCE[0]}")" && . ../../tools/recipe.sh\n'
+            "corpora=                # of recipes\n"
+            f'licence="of {name}"     # of the voice\n'
+            'data_licence="the same" # of the corpus\n'
+            "train_config=conf.yaml  # settings\n"
+            'parse_options "$@"\n'
+            "data=data log_dir=exp/log\n"
+            "prepare() { mkdir -p data/train && echo u text >data/train/text; echo made $1; }\n"
+            f'stage 1 "data" for_each_corpus prepare {name}\n'
+            'stage 2 "told" echo "$licence, $data_licence"\n'
+        )
+        run_sh.chmod(0o755)
+    fake = tmp_path / "bin" / "malsori"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\necho "malsori $*"\n')
+    fake.chmod(0o755)
+    return root
+
+
+def in_tree(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = f"{tree.parent / 'bin'}:{os.environ['PATH']}"
+    return subprocess.run(
+        [str(tree / "egs" / "first" / "run.sh"), *arguments],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_one_corpus_is_prepared_and_nothing_combined(tree: Path) -> None:
+    done = in_tree(tree)
+    assert done.returncode == 0, done.stderr
+    assert "made first\n" in done.stdout and "of first, the same\n" in done.stdout
+    assert "malsori data" not in done.stdout
+
+
+def test_several_corpora_are_prepared_by_their_recipes_and_combined(tree: Path) -> None:
+    words = ["--corpora", "first second", "--", "audio.sample_rate=8000"]
+    done = in_tree(tree, *words)
+    assert done.returncode == 0, done.stderr
+    assert "made first\n" in done.stdout and "made second\n" in done.stdout
+    command = f"first={tree}/egs/first/data second={tree}/egs/second/data --out data"
+    assert (
+        f"malsori data combine {command} --config conf.yaml --set audio.sample_rate=8000\n"
+        in done.stdout
+    )
+    assert "of first; of second, the same\n" in done.stdout
+    again = in_tree(tree, *words[:2], "--licence", "mine")
+    assert "made first\n" in again.stdout and "made second\n" not in again.stdout
+    assert f"second: prepared before; anew: {tree}/egs/second/run.sh --stop-stage 1" in again.stdout
+    assert "mine, the same\n" in again.stdout
+
+
+def test_corpora_without_a_recipe_are_wrong_usage(tree: Path) -> None:
+    done = in_tree(tree, "--corpora", "first third")
+    assert done.returncode == 2
+    assert "no recipe third in" in done.stdout and "first/run.sh second/run.sh" in done.stdout
+    (tree / "egs" / "second" / "run.sh").write_text("#!/bin/sh\nexit 7\n")
+    assert in_tree(tree, "--corpora", "first second").returncode == 7
+
+
 @pytest.mark.slow
 def test_processes_know_of_each_other(recipe: Path) -> None:
     path = f"{Path(sys.executable).parent}:{recipe.parents[2] / 'bin'}:{os.environ['PATH']}"

@@ -13,7 +13,9 @@ import pytest
 import soundfile
 
 from malsori.core.config import load
+from malsori.infer.synthesizer import Synthesizer
 from malsori.models import MODELS
+from malsori.packs.format import read_meta
 from malsori.train.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +116,56 @@ def test_the_english_recipe_trains_and_decodes(egs: Path) -> None:
     done = run(egs / "mini_ljspeech", "--stop-stage", "5", "--", *settings)
     assert done.returncode == 0, done.stdout + done.stderr
     assert list((egs / "mini_ljspeech" / "exp").glob("*/decode/test/wav/*.wav"))
+
+
+@pytest.fixture(scope="module")
+def mini_multi(egs: Path) -> Path:
+    """The run folder of the recipe of two corpora after all stages; its first steps are small, so
+    that an untrained voice does not speak for minutes."""
+    settings = ["training.steps=4", "training.validate_every=4", "training.validate_batches=1"]
+    settings += ["training.demonstrate=1", "training.demonstrate_train=0", "optimizer.lr=1e-5"]
+    words = ["--name", "ci", "--sets", "train dev test"]
+    words += ["--decode-sets", "test_mini_kss test_mini_ljspeech"]
+    done = run(egs / "mini_multi", *words, "--", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--language ko --speaker mini_kss-kss --out" in done.stdout
+    return egs / "mini_multi" / "exp" / "ci"
+
+
+@pytest.mark.slow
+def test_two_corpora_make_one_voice(mini_multi: Path) -> None:
+    names = json.loads((mini_multi / "names.json").read_text("utf-8"))
+    speakers = ["mini_kss-kss", "mini_ljspeech-LJ"]
+    assert names == {"speakers": speakers, "languages": ["en", "ko"]}
+    for name, count in (("test_mini_kss", 4), ("test_mini_ljspeech", 2)):
+        assert len(list((mini_multi / "decode" / name / "wav").glob("*.wav"))) == count
+        assert (mini_multi / "score" / name / "report.html").is_file()
+    meta = read_meta(mini_multi / "ci.malsori.zip")
+    assert meta["speakers"] == speakers and meta["languages"] == ["en", "ko"]
+    assert meta["licences"]["data"] == "CC BY 2.0 FR; public domain"
+    voice = Synthesizer.from_pretrained(mini_multi / "ci.malsori.zip")
+    said = {
+        (speaker, language): voice(text, speaker=speaker, language=language)
+        for speaker in speakers
+        for language, text in (("ko", "3시에 만나요."), ("en", "Meet me at 3."))
+    }
+    korean, english = (said[speakers[0], language].tokens for language in ("ko", "en"))
+    assert "ᄉ" in korean and "θ" not in korean and "θ" in english and "ᄉ" not in english
+    assert all(spoken.seconds > 0 for spoken in said.values())
+
+
+@pytest.mark.slow
+def test_any_recipe_takes_other_corpora_along(mini_multi: Path) -> None:
+    folder = mini_multi.parents[2] / "mini_kss"
+    corpora = ["--corpora", "mini_kss mini_ljspeech"]
+    refused = run(folder, *corpora, "--stop-stage", "2")
+    assert refused.returncode == 1
+    assert "has texts in en, ko, but --frontend reads ko" in refused.stdout
+    done = run(folder, *corpora, "--stop-stage", "2", "--frontend", "ko,en")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mini_ljspeech: prepared before" in done.stdout
+    tokens = folder / "data" / "mini_kss_mini_ljspeech" / "tokens" / "phn_ko_en"
+    assert len((tokens / "train.tokens").read_text("utf-8").splitlines()) == 100
 
 
 @pytest.mark.slow

@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -7,8 +8,9 @@ from hypothesis import strategies as st
 
 from malsori.core.errors import ConfigError
 from malsori.text import FRONTENDS, TextError
+from malsori.text.frontend import Word
 from malsori.text.pieces import PieceModel, train_pieces
-from malsori.text.tokenizer import Tokenizer, TokenizerConfig
+from malsori.text.tokenizer import Tokenizer, TokenizerConfig, with_blanks
 
 TEXTS = ["나는 학교에 갔다.", "너는 학교에 왔다.", "학교에 가는 나는 3시에 왔다!"]
 
@@ -85,6 +87,86 @@ def test_wrong_settings_are_named(folder: Path) -> None:
     (folder / "broken.model").write_bytes(b"no model")
     with pytest.raises(TextError, match=r"broken\.model: not a sentencepiece"):
         Tokenizer(TokenizerConfig(type="bpe", bpe_model="broken.model"), folder)
+
+
+@pytest.mark.parametrize("kind", ["phn", "char", "bpe"])
+def test_blanks_stand_around_every_token(folder: Path, kind: str) -> None:
+    plain, made = tokenizer(kind, folder), tokenizer(kind, folder, blanks=True)
+    for text in TEXTS:
+        tokens, words = made.tokens(text), made.words(text)
+        assert tokens[::2] == ["<blank>"] * (len(plain.tokens(text)) + 1)
+        assert tokens[1::2] == plain.tokens(text)
+        assert tokens == [token for word in words for token in word.tokens]
+        assert [word.text for word in words] == [word.text for word in plain.words(text)]
+        assert all(len(word.tokens) > 1 for word in words)
+
+
+def test_tokens_that_are_given(folder: Path) -> None:
+    plain, made = tokenizer("phn", folder), tokenizer("phn", folder, blanks=True)
+    assert plain.given(["a", "b"]) == [Word("a", ("a",)), Word("b", ("b",))]
+    spaced = [Word("a", ("<blank>", "a", "<blank>")), Word("b", ("b", "<blank>"))]
+    assert made.given(["a", "b"]) == spaced
+    assert [w.text for w in made.given(["a", "<blank>", "b"])] == ["a", "<blank>", "b"]
+    assert made.given([]) == []
+    assert with_blanks([Word("-", ()), Word("a", ("a",))])[1].tokens == ("<blank>", "a", "<blank>")
+
+
+def test_each_language_is_read_by_its_own_front_end() -> None:
+    pytest.importorskip("gruut_lang_en", reason="the extra [en] is not installed")
+    made = Tokenizer(TokenizerConfig(frontend="ko,en", spaces=True))
+    alone = {name: Tokenizer(TokenizerConfig(frontend=name, spaces=True)) for name in ("ko", "en")}
+    texts = {"ko": "값이 3개.", "en": "3 cups, please."}
+    for name, text in texts.items():
+        assert made.tokens(text, name) == alone[name].tokens(text)
+        assert made.normalize(text, name) == alone[name].normalize(text)
+    assert made.tokens("3", "ko") != made.tokens("3", "en")
+    assert made.language == "ko, en" and pickle.loads(pickle.dumps(made)).config == made.config  # noqa: S301
+
+
+def test_languages_share_one_list_in_which_no_letter_means_two_sounds() -> None:
+    inventories = {
+        name: Tokenizer(TokenizerConfig(frontend=name)).inventory or () for name in ("ko", "en")
+    }
+    shared = set(inventories["ko"]) & set(inventories["en"])
+    assert shared and not any(character.isalnum() for symbol in shared for character in symbol)
+    together = Tokenizer(TokenizerConfig(frontend="ko,en", spaces=True)).inventory or ()
+    assert len(set(together)) == len(together) and together[-1] == "<space>"
+    assert set(together) == {*inventories["ko"], *inventories["en"], "<space>"}
+
+
+def test_languages_may_be_called_otherwise() -> None:
+    made = Tokenizer(TokenizerConfig(frontend="kor=jamo, eng=en"))
+    assert list(made.frontends) == ["kor", "eng"] and made.language == "ko, en"
+    assert made.tokens("값", "kor") == ["ᄀ", "ᅡ", "ᆹ"]
+    for unknown in ("ko", None):
+        with pytest.raises(TextError, match="this tokenizer reads kor, eng"):
+            made.tokens("값", unknown)
+    assert Tokenizer(TokenizerConfig()).tokens("값", "whatever") == ["ᄀ", "ᅡ", "ᆸ"]
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+def test_characters_and_pieces_of_several_languages(tmp_path: Path, kind: str) -> None:
+    texts = [(text.replace("3시", "세시"), "ko") for text in TEXTS] + [
+        ("two cups of tea", "en")
+    ] * 3
+    model, _ = train_pieces([text for text, _ in texts], 60)
+    (tmp_path / "bpe.model").write_bytes(model)
+    made = tokenizer(kind, tmp_path, frontend="ko,en")
+    assert "".join(made.tokens("2 cups", "en")).replace("<space>", "▁").strip("▁") == "two▁cups"
+    assert "두" not in made.tokens("two tea", "en")
+
+
+def test_the_lexicon_belongs_to_one_language(tmp_path: Path) -> None:
+    lexicon = tmp_path / "mine.tsv"
+    lexicon.write_text("tea\tk ˈɔ f i\n", encoding="utf-8")
+    config = TokenizerConfig(frontend="ko,en", lexicon=str(lexicon), lexicon_language="en")
+    assert Tokenizer(config).tokens("tea", "en") == ["k", "ˈɔ", "f", "i"]
+    assert "ᄀ" in Tokenizer(config).tokens("값", "ko")
+    for wrong in (None, "fr"):
+        with pytest.raises(ConfigError, match=r"lexicon_language: .*ko, en"):
+            Tokenizer(dataclasses.replace(config, lexicon_language=wrong))
+    with pytest.raises(ConfigError, match="frontend: 'ko' and 'g2pk' are both for 'ko': one of"):
+        Tokenizer(TokenizerConfig(frontend="ko,g2pk"))
 
 
 @settings(max_examples=100, deadline=None)

@@ -22,13 +22,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--type", choices=("phn", "char", "bpe"), default="phn", help="kind of tokens (default phn)"
     )
     parser.add_argument(
-        "--frontend", default="ko", help="text front end, see 'malsori list frontends' (default ko)"
+        "--frontend",
+        default="ko",
+        help="text front end, see 'malsori list frontends' (default ko); of data dirs with several "
+        "languages one of each: ko,en, or kor=ko,eng=en if utt2lang calls them so",
     )
     parser.add_argument("--lexicon", help="file of lines word<TAB>pronunciation, for type phn")
+    parser.add_argument("--lexicon-language", help="which of several languages the lexicon is of")
     parser.add_argument(
         "--vocabulary", type=int, default=500, help="pieces wanted with type bpe (default 500)"
     )
     parser.add_argument("--spaces", action="store_true", help="<space> between words with type phn")
+    parser.add_argument(
+        "--blanks", action="store_true", help="<blank> around every token, as the original VITS has"
+    )
     parser.add_argument(
         "--max-rejected",
         type=float,
@@ -52,7 +59,9 @@ def run(args: argparse.Namespace) -> None:
         type=args.type,
         frontend=args.frontend,
         lexicon=args.lexicon,
+        lexicon_language=args.lexicon_language,
         vocabulary=args.vocabulary,
+        blanks=args.blanks,
         spaces=args.spaces,
     )
     make_tokens(args.data, args.out, config, args.max_rejected)

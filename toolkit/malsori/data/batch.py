@@ -34,6 +34,8 @@ class Utterance:
     language: int = 0
     embedding: NDArray[np.float32] | None = None
     """External speaker vector (x-vector), (E,); None for a model that takes none."""
+    durations: NDArray[np.int64] | None = None
+    """Frames of each token, (N,), that are given; they add up to T. None to learn them."""
     mel: NDArray[np.float32] | None = None
     """Log10 mel amplitudes that stand for those of ``wav``, (T, M); None to compute them."""
 
@@ -61,6 +63,8 @@ class Batch:
     """(B,)."""
     embedding: Tensor | None = None
     """External speaker vectors, (B, E); None for a model that takes none."""
+    durations: Tensor | None = None
+    """Given frames per token, (B, N), 0 at padding; None to learn them."""
     mel: Tensor | None = None
     """Log10 mel amplitudes in place of the recordings' own, (B, T, M), 0 at padding; or None."""
     mel_lengths: Tensor | None = None
@@ -91,6 +95,7 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
     vectors = [u.embedding for u in utterances if u.embedding is not None]
     mels = [u.mel for u in utterances if u.mel is not None]
     given = len(mels) == len(utterances)
+    durations = [u.durations for u in utterances if u.durations is not None]
     return Batch(
         ids=tuple(utterance.id for utterance in utterances),
         tokens=_pad([u.tokens for u in utterances]),
@@ -102,6 +107,7 @@ def collate(utterances: Sequence[Utterance]) -> Batch:
         speaker=torch.tensor([u.speaker for u in utterances]),
         language=torch.tensor([u.language for u in utterances]),
         embedding=torch.from_numpy(np.stack(vectors)) if vectors else None,
+        durations=_pad(durations) if len(durations) == len(utterances) else None,
         mel=_pad(mels) if given else None,
         mel_lengths=torch.tensor([len(mel) for mel in mels]) if given else None,
     )

@@ -2,8 +2,8 @@
 
 The files are Kaldi's: ``text``, ``wav.scp``, ``utt2spk``, ``spk2utt``, ``utt2dur``, and where
 they are wanted ``segments``, ``utt2lang``, and speaker vectors: ``xvector.scp`` (one for each
-utterance) or ``spk2xvector.scp`` (one for each speaker). Paths in them are absolute, or relative to
-the folder in which the command runs.
+utterance) or ``spk2xvector.scp`` (one for each speaker), and ``xvector.json``, which names their
+encoder. Paths in them are absolute, or relative to the folder in which the command runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from malsori.core.errors import MalsoriError
 from malsori.data.audio_files import AudioFiles, AudioSource
 from malsori.data.table import Table
-from malsori.data.vectors import VectorError, read_vector
+from malsori.data.vectors import RECORD, VectorError, read_record, read_vector
 from malsori.dsp import audio
 
 if TYPE_CHECKING:
@@ -128,14 +128,25 @@ class DataDir:
             )
         return vector
 
-    def check_embeddings(self, size: int) -> None:
+    @property
+    def speaker_encoder(self) -> str | None:
+        """Name of the encoder that the speaker vectors are of; None where nobody says.
+
+        Raises:
+            MalsoriError: The record is damaged.
+        """
+        record = read_record(self.path) if self.has_embeddings else {}
+        return record.get("encoder")
+
+    def check_embeddings(self, size: int, encoder: str | None = None) -> None:
         """Refuse to give speaker vectors to a model that takes others than these.
 
         Args:
             size: Numbers that the model takes.
+            encoder: Whose vectors it was trained with; None where nobody knows.
 
         Raises:
-            MalsoriError: The data dir has no vectors, or of another size.
+            MalsoriError: The data dir has no vectors, of another size or of another encoder.
         """
         taken = f"the model takes {size} numbers (model.speaker_embedding.size)"
         table = self._vector or self._speaker_vector
@@ -143,6 +154,12 @@ class DataDir:
             raise MalsoriError(f"{self.path}: no xvector.scp and no spk2xvector.scp, but {taken}")
         if self.embedding_size != size:
             raise MalsoriError(f"{table.path}: vectors of {self.embedding_size}, but {taken}")
+        own = self.speaker_encoder
+        if own and encoder and own != encoder:
+            raise MalsoriError(
+                f"{self.path / RECORD}: vectors of the encoder {own}, but the model knows those of "
+                f"{encoder}: 'malsori embed-speakers --encoder {encoder}' makes such"
+            )
 
     @property
     def seconds(self) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from malsori.core.log import get_logger
 from malsori.data.audio_cache import AudioCache
 from malsori.data.batch import Utterance
 from malsori.data.datadir import DataDir
+from malsori.data.durations import DurationFolder
 from malsori.data.stats import load_f0
 from malsori.data.table import Table
 from malsori.dsp.audio_config import AudioConfig
@@ -41,6 +42,9 @@ class DataConfig:
     """Output folder of stage 2."""
     stats: str = "data/stats"
     """Output folder of stage 3."""
+    durations: str | None = None
+    """Folder of TextGrids for a model that is given its durations (fastspeech2): the output of
+    'malsori align' for both sets, or MFA's; null: durations are learnt."""
     batch: Seconds = 60.0
     """Audio in a batch with its padding, for each process: 60 s, 3 min."""
     cache: Literal["none", "ram", "disk"] = "none"
@@ -92,10 +96,11 @@ class SpeechDataset:
         names: Speakers and languages of the model.
         unvoiced_log_f0: Stands in for the contour of an utterance without a voiced frame.
         embedding_size: Numbers of the speaker vectors that the model takes; 0 reads none.
+        encoder: Whose vectors they have to be; None where nobody knows.
 
     Raises:
         MalsoriError: A stage has not been run, or for other data, or the speaker vectors are
-            missing or of another size.
+            missing, of another size or encoder, or durations do not fit.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class SpeechDataset:
         names: Names,
         unvoiced_log_f0: float,
         embedding_size: int = 0,
+        encoder: str | None = None,
     ) -> None:
         name = Path(folder).name
         self.audio = audio
@@ -115,7 +121,7 @@ class SpeechDataset:
         self.data = DataDir(folder)
         self.embedding_size = embedding_size
         if embedding_size:
-            self.data.check_embeddings(embedding_size)
+            self.data.check_embeddings(embedding_size, encoder)
         elif self.data.has_embeddings:
             log.info(
                 "%s: its speaker vectors are not used: model.speaker_embedding.size is 0", folder
@@ -127,9 +133,13 @@ class SpeechDataset:
         self._speakers = {speaker: i for i, speaker in enumerate(names.speakers)}
         self._languages = {language: i for i, language in enumerate(names.languages)}
         self.seconds: NDArray[np.float64] = self.data.seconds[self._rows]
+        self._durations = DurationFolder(config.durations) if config.durations else None
         self._cache = open_cache(
             config, name, self.seconds, audio.sample_rate, self.data.fingerprint
         )
+        if self._durations is not None:
+            self._durations.check([self.key(i) for i in range(len(self))], self.data.path)
+            self[0]  # labels that are not these tokens at all are seen before training begins
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -138,7 +148,8 @@ class SpeechDataset:
         """Return utterance ``i``.
 
         Raises:
-            MalsoriError: Its audio, tokens or F0 cannot be read, or its speaker is unknown.
+            MalsoriError: Its audio, tokens, F0 or durations cannot be read, or its speaker is
+                unknown.
         """
         row = int(self._rows[i])
         key = self.data.key(row)
@@ -159,15 +170,20 @@ class SpeechDataset:
         if contour is None:
             contour = np.full(frames, self.unvoiced_log_f0, dtype=np.float32)
         speaker, language = self.data.speaker(row), self.data.language(row) or ""
+        tokens = self.token_text(i).split()
+        durations = None
+        if self._durations is not None:
+            durations = self._durations.read(key, tokens, len(wav), self.audio)
         return Utterance(
             id=key,
-            tokens=np.array(self.token_list.encode(self.token_text(i).split()), dtype=np.int64),
+            tokens=np.array(self.token_list.encode(tokens), dtype=np.int64),
             wav=wav,
             log_f0=_fit(contour, frames),
             voiced=_fit((f0 > 0).astype(np.float32), frames),
             speaker=_index(self._speakers, speaker, f"{self.data.path}: {key}: speaker"),
             language=_index(self._languages, language, f"{self.data.path}: {key}: language"),
             embedding=self.data.embedding(row) if self.embedding_size else None,
+            durations=durations,
         )
 
     def key(self, i: int) -> str:

@@ -43,11 +43,16 @@ def new_recipe(
     """
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no recipe name: lower case, digits and _, as 'my_voice'")
-    recipes = sorted(path.parent.name for path in repository.glob("egs/*/run.sh"))
+    recipes = sorted(path.parents[1].name for path in repository.glob("egs/*/local/prepare.py"))
     if not recipes:
         raise MalsoriError(
             f"{repository}: no recipes (egs/*/run.sh) here: new-recipe needs the source tree, "
             "installed with 'make install' or 'pip install -e .'"
+        )
+    if source not in recipes and (repository / "egs" / source / "run.sh").exists():
+        raise UsageError(
+            f"{source!r} has no corpus of its own: copy one of {', '.join(recipes)}, and name it "
+            "and others in --corpora"
         )
     if source not in recipes:
         close = difflib.get_close_matches(source, recipes, n=1)

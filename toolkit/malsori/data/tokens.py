@@ -3,6 +3,7 @@
 The output folder holds ``tokens.txt``, ``tokenizer.yaml``, one ``SET.tokens`` per data dir
 ("utterance token token …", in the order of its ``text``), ``rejected.tsv``
 ("utterance<TAB>reason"), and with them what the tokenizer needs: ``bpe.model``, ``lexicon.tsv``.
+Each text is read as its language in ``utt2lang`` wants it.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from malsori.text.tokenizer import (
     TOKENS_FILE,
     Tokenizer,
     TokenizerConfig,
+    front_ends,
 )
-from malsori.text.tokens import TokenList
+from malsori.text.tokens import BLANK, TokenList
 
 SHOWN_REASONS = 3
 
@@ -68,23 +70,26 @@ def make_tokens(
 
     Raises:
         MalsoriError: A data dir has no texts, two have one name, or more than ``max_rejected`` of
-            a set cannot be read.
+            a set cannot be read, or a text's language has no front end.
     """
     names = [_name(folder) for folder in data]
     for name in names:
         if names.count(name) > 1:
             raise MalsoriError(f"two data dirs are called {name!r}: sets need different names")
-    tables = [Table(folder / "text") for folder in data]
+    sets = [Texts(folder) for folder in data]
+    languages = list(front_ends(config))
+    for texts in sets:
+        texts.check(languages)
     with atomic_folder(out) as folder:
-        config = _with_files(config, tables[0], folder)
+        config = _with_files(config, sets[0], folder)
         tokenizer = Tokenizer(config, folder)
         symbols = tokenizer.inventory
         done = []
-        for name, table in zip(names, tables, strict=True):
-            found = _write_set(name, table, tokenizer, symbols, folder)
+        for name, texts in zip(names, sets, strict=True):
+            found = _write_set(name, texts, tokenizer, symbols, folder)
             if symbols is None:
                 symbols = _symbols(folder / f"{name}.tokens")
-            _check_share(found, table.path, max_rejected)
+            _check_share(found, texts.path, max_rejected)
             done.append(found)
         TokenList.of(symbols or ()).save(folder / TOKENS_FILE)
         write_text(folder / TOKENIZER_FILE, to_yaml(config))
@@ -97,11 +102,70 @@ def make_tokens(
     return done
 
 
+class Texts:
+    """The texts of a data dir with their languages.
+
+    Args:
+        folder: The data dir; it needs no other file than ``text``.
+
+    Raises:
+        MalsoriError: It has no texts.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "text"
+        self._texts = Table(self.path)
+        languages = folder / "utt2lang"
+        self._languages = Table(languages) if languages.exists() else None
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __iter__(self) -> Iterator[tuple[str, str, str | None]]:
+        """Yield id, text and language (None without ``utt2lang``) of each utterance."""
+        for i, (key, text) in enumerate(self._texts.items()):
+            if self._languages is None:
+                yield key, text, None
+                continue
+            if not self._languages.has_key(i, key):
+                raise MalsoriError(
+                    f"{self._languages.path}:{i + 1}: not {key!r} as in text: "
+                    f"'malsori data check {self.path.parent}' shows all differences"
+                )
+            yield key, text, self._languages.value(i)
+
+    def check(self, languages: Sequence[str]) -> None:
+        """Refuse texts in a language that nothing reads.
+
+        Args:
+            languages: That are read; one alone may have any name.
+
+        Raises:
+            MalsoriError: The line says what ``--frontend`` to give.
+        """
+        read = ", ".join(languages)
+        if self._languages is None:
+            if len(languages) > 1:
+                raise MalsoriError(
+                    f"{self.path.parent}: has no utt2lang to tell {read} apart by: write one, or "
+                    "give one --frontend"
+                )
+            return
+        found = sorted({language for _, language in self._languages.items()})
+        unread = [language for language in found if language not in languages]
+        if unread and max(len(found), len(languages)) > 1:
+            wanted = ",".join(f"{language}=NAME" for language in found)
+            raise MalsoriError(
+                f"{self._languages.path}: has texts in {', '.join(found)}, but --frontend reads "
+                f"{read}: give one for each language, --frontend {wanted}"
+            )
+
+
 def _name(folder: Path) -> str:
     return folder.name or folder.resolve().name
 
 
-def _with_files(config: TokenizerConfig, train: Table, folder: Path) -> TokenizerConfig:
+def _with_files(config: TokenizerConfig, train: Texts, folder: Path) -> TokenizerConfig:
     """Put the lexicon and the piece model into the folder and return the settings that say so."""
     if config.lexicon is not None:
         Tokenizer(config)  # before anything is written: a wrong lexicon is named by its own path
@@ -122,26 +186,26 @@ def _with_files(config: TokenizerConfig, train: Table, folder: Path) -> Tokenize
     return config
 
 
-def _readable(table: Table, normalizer: Tokenizer) -> Iterator[str]:
+def _readable(texts: Texts, normalizer: Tokenizer) -> Iterator[str]:
     """Yield the normalised texts, without those that cannot be read."""
-    for _, text in table.items():
+    for _, text, language in texts:
         try:
-            yield normalizer.normalize(text)
+            yield normalizer.normalize(text, language)
         except TextError:
             continue
 
 
 def _write_set(
-    name: str, table: Table, tokenizer: Tokenizer, symbols: Sequence[str] | None, folder: Path
+    name: str, texts: Texts, tokenizer: Tokenizer, symbols: Sequence[str] | None, folder: Path
 ) -> TokenSet:
     """Write ``NAME.tokens``; ``symbols`` are all that may appear, None for any."""
     allowed = None if symbols is None else frozenset(symbols)
     rejected: list[Rejection] = []
     utterances = total = 0
     with open(folder / f"{name}.tokens", "w", encoding="utf-8", newline="\n") as file:
-        for key, text in progress(table.items(), len(table), f"tokens of {name}"):
+        for key, text, language in progress(texts, len(texts), f"tokens of {name}"):
             try:
-                tokens = _tokens(text, tokenizer, allowed)
+                tokens = _tokens(text, language, tokenizer, allowed)
             except TextError as error:
                 reason = " ".join(str(error).split())
                 rejected.append(Rejection(utterance=key, reason=reason))
@@ -153,14 +217,17 @@ def _write_set(
     return TokenSet(name=name, utterances=utterances, tokens=total, rejected=tuple(rejected))
 
 
-def _tokens(text: str, tokenizer: Tokenizer, allowed: frozenset[str] | None) -> list[str]:
+def _tokens(
+    text: str, language: str | None, tokenizer: Tokenizer, allowed: frozenset[str] | None
+) -> list[str]:
     if not text.strip():
         raise TextError("empty text")
-    tokens = tokenizer.tokens(text)
-    if not any(character.isalnum() for token in tokens for character in token):
+    tokens = tokenizer.tokens(text, language)
+    read = [token for token in tokens if token != BLANK]  # that is in every list
+    if not any(character.isalnum() for token in read for character in token):
         raise TextError(f"no word in {text!r}")
     if allowed is not None:
-        for token in tokens:
+        for token in read:
             if token not in allowed:
                 raise TextError(f"token {token!r} is not in the training set: {text!r}")
     return tokens
@@ -168,7 +235,8 @@ def _tokens(text: str, tokenizer: Tokenizer, allowed: frozenset[str] | None) -> 
 
 def _symbols(path: Path) -> tuple[str, ...]:
     """Return the tokens of a written set, sorted."""
-    return tuple(sorted({token for _, value in Table(path).items() for token in value.split()}))
+    found = {token for _, value in Table(path).items() for token in value.split()}
+    return tuple(sorted(found - {BLANK}))
 
 
 def _check_share(done: TokenSet, path: Path, max_rejected: float) -> None:

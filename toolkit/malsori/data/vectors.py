@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from malsori.core.errors import MalsoriError
+from malsori.core.files import read_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +20,9 @@ MARKS = (b"\0BFV ", b"\0BDV ")
 
 MATRIX_MARKS: dict[bytes, np.dtype[Any]] = {b"\0BFM ": np.dtype("<f4"), b"\0BDM ": np.dtype("<f8")}
 """What binary matrices begin with."""
+
+RECORD = "xvector.json"
+"""In a data dir: which encoder its speaker vectors are of, and of what they were made."""
 
 
 class VectorError(MalsoriError):
@@ -89,3 +94,18 @@ def read_matrix(place: str) -> NDArray[np.float32]:
     if not np.isfinite(matrix).all():
         raise VectorError(f"{place}: {np.sum(~np.isfinite(matrix))} of its numbers are not finite")
     return matrix
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return what a data dir says of its speaker vectors; empty if it says nothing.
+
+    Raises:
+        MalsoriError: The record is damaged.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return {}
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("encoder"), str):
+        raise MalsoriError(f"{path}: does not say whose vectors these are; embed them again")
+    return record

@@ -1,10 +1,13 @@
 """From a text to tokens of one of three types: phonemes, characters, or pieces (bpe).
 
-Whatever the type, ``tokens`` is the concatenation of the tokens of ``words``.
+Whatever the type, ``tokens`` is the concatenation of the tokens of ``words``. A tokenizer of
+several languages reads each text with the front end of its language; its token list has the
+symbols of all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,9 +15,9 @@ from typing import Literal
 from malsori.core.config import load
 from malsori.core.errors import ConfigError
 from malsori.text import FRONTENDS
-from malsori.text.frontend import FrontEnd, FrontEndConfig, Word
+from malsori.text.frontend import FrontEnd, FrontEndConfig, TextError, Word
 from malsori.text.pieces import PieceModel
-from malsori.text.tokens import SPACE
+from malsori.text.tokens import BLANK, SPACE
 from malsori.text.tokens_only import TokensOnly
 
 TOKENS_FILE, TOKENIZER_FILE = "tokens.txt", "tokenizer.yaml"
@@ -31,15 +34,21 @@ class TokenizerConfig:
     type: Literal["phn", "char", "bpe"] = "phn"
     """Phonemes of the front end, characters, or sentencepiece pieces of the normalised text."""
     frontend: str = "ko"
-    """Name in the table of text front ends, or ``my_package.module:ENTRY``."""
+    """Name in the table of text front ends, or ``my_package.module:ENTRY``. For several languages
+    one of each, ``ko,en``, or ``kor=ko,eng=en`` where ``utt2lang`` calls them otherwise."""
     lexicon: str | None = None
     """User's pronunciations, lines ``word<TAB>pronunciation``; for type ``phn``."""
+    lexicon_language: str | None = None
+    """Which of several languages the lexicon is of."""
     bpe_model: str | None = None
     """Sentencepiece model of type ``bpe``; stage 2 trains it."""
     vocabulary: int = 500
     """Pieces that stage 2 asks for with type ``bpe``; a small corpus gives fewer."""
     spaces: bool = False
     """Put ``<space>`` between words of type ``phn``; ``char`` always has it."""
+    blanks: bool = False
+    """Put ``<blank>`` before, between and after all tokens, as the original VITS does: what lies
+    between two sounds then has a length of its own."""
     missing: str | None = None
     """Front end that an imported voice was trained with, if malsori does not have it: the voice
     then speaks given tokens only, whatever ``frontend`` says."""
@@ -67,13 +76,12 @@ class Tokenizer:
         self.config = config
         self.folder = None if folder is None else str(folder)
         self._pieces: PieceModel | None = None
+        self.frontends: dict[str, FrontEnd] = {}
+        """By language; one alone reads every language."""
         if config.missing is not None:
-            self.frontend: FrontEnd = TokensOnly(config.missing)
+            self.frontends[TokensOnly.language] = TokensOnly(config.missing)
             return
-        entry = FRONTENDS.entry(config.frontend)
-        self.frontend = entry.build(
-            replace(_frontend_defaults(entry.config, config), lexicon=self._path(config.lexicon))
-        )
+        self.frontends = front_ends(config, self._path(config.lexicon))
         model = self._path(config.bpe_model) if config.type == "bpe" else None
         if model is not None:
             self._pieces = PieceModel(model)
@@ -94,43 +102,87 @@ class Tokenizer:
         return (Tokenizer, (self.config, self.folder))
 
     @property
+    def language(self) -> str:
+        """What it reads, as the front ends call it: ``ko``, or of several ``ko, en``."""
+        return ", ".join(dict.fromkeys(each.language for each in self.frontends.values()))
+
+    @property
+    def frontend(self) -> FrontEnd:
+        """The only front end, or the first one."""
+        return next(iter(self.frontends.values()))
+
+    def reader(self, language: str | None = None) -> FrontEnd:
+        """Return what reads a language; of one front end alone that, whatever the language.
+
+        Raises:
+            TextError: None of several does.
+        """
+        if len(self.frontends) == 1:
+            return self.frontend
+        if language not in self.frontends:
+            told = f"language {language!r}" if language else "no language"
+            raise TextError(f"{told}: this tokenizer reads {', '.join(self.frontends)}")
+        return self.frontends[language]
+
+    @property
     def inventory(self) -> tuple[str, ...] | None:
         """All tokens that can come out, in fixed order; None for ``char``, where text decides."""
         if self._pieces is not None:
             return self._pieces.inventory
         if self.config.type == "char":
             return None
-        return self.frontend.inventory + ((SPACE,) if self.config.spaces else ())
+        symbols = dict.fromkeys(s for each in self.frontends.values() for s in each.inventory)
+        return tuple(symbols) + ((SPACE,) if self.config.spaces else ())
 
-    def normalize(self, text: str) -> str:
+    def normalize(self, text: str, language: str | None = None) -> str:
         """Return the words that would be spoken.
 
-        Raises:
-            TextError: A part of the text has no reading.
-        """
-        return self.frontend.normalize(text)
+        Args:
+            text: Any.
+            language: Of the text; needed where several are read.
 
-    def words(self, text: str) -> list[Word]:
+        Raises:
+            TextError: A part of the text has no reading, or nothing reads the language.
+        """
+        return self.reader(language).normalize(text)
+
+    def words(self, text: str, language: str | None = None) -> list[Word]:
         """Return the words of ``text`` with their tokens; spaces are words where they are tokens.
 
-        Raises:
-            TextError: A part of the text has no reading.
-        """
-        if self.config.type == "phn":
-            words = self.frontend(text)
-            return _spaced(words) if self.config.spaces else words
-        normalized = self.normalize(text)
-        if self._pieces is not None:
-            return self._pieces.words(normalized)
-        return _with_spaces([Word(word, tuple(word)) for word in normalized.split()])
+        Args:
+            text: Any.
+            language: Of the text; needed where several are read.
 
-    def tokens(self, text: str) -> list[str]:
+        Raises:
+            TextError: A part of the text has no reading, or nothing reads the language.
+        """
+        words = self._words(text, language)
+        return with_blanks(words) if self.config.blanks else words
+
+    def given(self, tokens: Sequence[str]) -> list[Word]:
+        """Return tokens, however they were made, as words of one each.
+
+        A tokenizer with blanks adds them, unless some are among the tokens.
+        """
+        words = [Word(token, (token,)) for token in tokens]
+        return with_blanks(words) if self.config.blanks and BLANK not in tokens else words
+
+    def tokens(self, text: str, language: str | None = None) -> list[str]:
         """Return the tokens of ``text``, those of ``words`` one after the other.
 
         Raises:
-            TextError: A part of the text has no reading.
+            TextError: As for ``words``.
         """
-        return [token for word in self.words(text) for token in word.tokens]
+        return [token for word in self.words(text, language) for token in word.tokens]
+
+    def _words(self, text: str, language: str | None) -> list[Word]:
+        if self.config.type == "phn":
+            words = self.reader(language)(text)
+            return _spaced(words) if self.config.spaces else words
+        normalized = self.normalize(text, language)
+        if self._pieces is not None:
+            return self._pieces.words(normalized)
+        return _with_spaces([Word(word, tuple(word)) for word in normalized.split()])
 
     def _path(self, path: str | None) -> str | None:
         if path is None or self.folder is None:
@@ -138,13 +190,63 @@ class Tokenizer:
         return str(Path(self.folder) / path)
 
 
-def _frontend_defaults(config_type: type, config: TokenizerConfig) -> FrontEndConfig:
+def front_ends(config: TokenizerConfig, lexicon: str | None = None) -> dict[str, FrontEnd]:
+    """Return the front ends of a tokenizer by language, in the order of the settings.
+
+    Args:
+        config: ``frontend`` names them, ``lexicon_language`` one of their languages.
+        lexicon: File of the user's pronunciations.
+
+    Raises:
+        ConfigError: No front end has the name, two are of one language, or the lexicon's language
+            is not among several.
+        TextError: The lexicon cannot be read.
+    """
+    named: dict[str, str] = {}
+    for word in config.frontend.split(","):
+        language, _, name = word.strip().rpartition("=")
+        entry = FRONTENDS.entry(name.strip())
+        language = language.strip() or entry.build(_settings(entry.config, name)).language
+        if language in named:
+            raise ConfigError(
+                f"frontend: {named[language]!r} and {name!r} are both for {language!r}: one of them"
+            )
+        named[language] = name.strip()
+    languages = ", ".join(named)
+    if config.lexicon_language is not None and config.lexicon_language not in named:
+        raise ConfigError(f"lexicon_language: {config.lexicon_language!r} is not in {languages}")
+    if lexicon is not None and len(named) > 1 and config.lexicon_language is None:
+        raise ConfigError(f"lexicon_language: say which of {languages} the lexicon is of")
+    found = {}
+    for language, name in named.items():
+        own = lexicon if len(named) == 1 or language == config.lexicon_language else None
+        entry = FRONTENDS.entry(name)
+        found[language] = entry.build(replace(_settings(entry.config, name), lexicon=own))
+    return found
+
+
+def _settings(config_type: type, name: str) -> FrontEndConfig:
     settings = config_type()
     if not isinstance(settings, FrontEndConfig):
-        raise ConfigError(
-            f"frontend: the settings of {config.frontend!r} must derive from FrontEndConfig"
-        )
+        raise ConfigError(f"frontend: the settings of {name!r} must derive from FrontEndConfig")
     return settings
+
+
+def with_blanks(words: Sequence[Word]) -> list[Word]:
+    """Return words with ``<blank>`` behind each of their tokens, and before the first one.
+
+    Source: Kim, Kong, Son 2021 (VITS, arXiv:2106.06103), appendix B; each word keeps the blanks
+    behind its tokens.
+    """
+    found = [
+        Word(word.text, tuple(part for token in word.tokens for part in (token, BLANK)))
+        for word in words
+    ]
+    for i, word in enumerate(found):
+        if word.tokens:
+            found[i] = Word(word.text, (BLANK, *word.tokens))
+            break
+    return found
 
 
 def _with_spaces(words: list[Word]) -> list[Word]:

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Two speakers, two languages (in this repository): from the corpora to a packed JETS voice. See README.md.
+# shellcheck source=../../tools/recipe.sh
+cd "$(dirname "${BASH_SOURCE[0]}")" && . ../../tools/recipe.sh
+
+corpora="mini_kss mini_ljspeech"    # recipes to train on together
+token_type=phn                      # phn, char or bpe
+frontend=ko,en                      # text front ends, one of each language
+train_config=conf/train_jets.yaml   # settings of model and training
+name=                               # the run folder is exp/NAME; empty: from config and tokens
+sets="train dev test train_sample"  # data dirs to make tokens and statistics for
+decode_sets="test_mini_kss test_mini_ljspeech train_sample"   # data dirs to decode and score
+checkpoint=best                     # best, last, average or step-N: to decode, score and pack
+licence=                            # of the voice, told in the pack; empty: those of the corpora
+data_licence=                       # of the corpora, told in the pack; empty: likewise
+processes=1                         # that train together: one for each GPU
+jobs=2                              # files to read at a time
+parse_options "$@"
+
+data=data${corpora:+/${corpora// /_}}
+text=${token_type}_${frontend//[,=]/_}
+inputs=$(basename "${train_config#*train_}" .yaml)_$text
+tokens=$data/tokens/$text
+stats=$data/stats/$inputs
+name=${name:-$inputs${corpora:+_${corpora// /_}}}
+exp=exp/$name
+log_dir=$exp/log
+read -ra dirs <<<"$sets"
+dirs=("${dirs[@]/#/$data/}")
+
+stage 1 "data: find the speech, split, write data dirs" for_each_corpus
+stage 2 "tokens: what the texts sound like" \
+    malsori tokens --data "${dirs[@]}" --out "$tokens" --type "$token_type" --frontend "$frontend"
+stage 3 "stats: pitch, energy and lengths" \
+    malsori stats --config "$train_config" --data "${dirs[@]}" --tokens "$tokens" \
+    --out "$stats" --jobs "$jobs" --set "${overrides[@]}"
+stage 4 "train" \
+    in_processes malsori train --config "$train_config" --exp "$exp" \
+    "data.train=$data/train" "data.dev=$data/dev" "data.tokens=$tokens" "data.stats=$stats" \
+    "${overrides[@]}"
+stage 5 "decode: speak the texts of: $decode_sets" \
+    for_each_set malsori decode --exp "$exp" --data "$data/{set}" --checkpoint "$checkpoint"
+stage 6 "score: compare with the recordings of: $decode_sets" \
+    for_each_set malsori score --exp "$exp" --set "{set}" --data "$data/{set}"
+stage 7 "pack: one file that speaks" \
+    malsori pack --exp "$exp" --out "$exp/$name.malsori.zip" --checkpoint "$checkpoint" \
+    --licence "$licence" --data-licence "$data_licence"
+stage 8 "export" \
+    malsori export --exp "$exp"
+finish "안녕하세요. 만나서 반갑습니다." --language ko --speaker mini_kss-kss
