@@ -46,10 +46,10 @@ AUDIO = {
 
 def plain_generator(
     sizes: dict[str, Any], seed: int, bands: int = 80
-) -> tuple[dict[str, Tensor], Callable[[Tensor], Tensor]]:
+) -> tuple[dict[str, Tensor], Callable[..., Tensor]]:
     """Return a random state dict with weight norm, and the function of it: (B, M, T) → (B, 1, S).
 
-    ``mel`` is the natural logarithm.
+    ``mel`` is the natural logarithm; ``told`` is added behind the first layer.
     """
     random = torch.Generator().manual_seed(seed)
     state: dict[str, Tensor] = {}
@@ -104,8 +104,8 @@ def plain_generator(
             x = x + y
         return x
 
-    def run(mel: Tensor) -> Tensor:
-        x = convolve(mel, "conv_pre")
+    def run(mel: Tensor, told: Tensor | float = 0.0) -> Tensor:
+        x = convolve(mel, "conv_pre") + told
         kinds = sizes["resblock_dilation_sizes"]
         for i, (rate, kernel) in enumerate(
             zip(sizes["upsample_rates"], sizes["upsample_kernel_sizes"], strict=True)

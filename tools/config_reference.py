@@ -92,6 +92,8 @@ def rows_of(path: str, config: type, default: object) -> typing.Iterator[str]:
             continue
         kind = "a name below" if isinstance(value, Choice) else type_name(hints[field.name])
         shown = value.name if isinstance(value, Choice) else to_dict(value)
+        if settings := field.metadata.get("settings"):
+            shown = f"{shown}, {', '.join(f'{key} {each}' for key, each in settings.items())}"
         shown = "null" if shown is None else shown
         yield f"| `{where}` | {kind} | `{shown}` | {meaning} |"
 

@@ -363,6 +363,33 @@ def test_merge_changes_neither_side() -> None:
     assert low == {"a": {"b": 1}, "c": "x"} and high == {"a": {"d": 2}, "c": {"e": 3}}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A component whose defaults are others here than its own."""
+
+    part: Choice = choice(PARTS, "large", depth=5)
+    """Component."""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        ([], Choice("large", Large(depth=5))),
+        (["part=large"], Choice("large", Large(depth=5))),
+        (["part={}"], Choice("large", Large(depth=5))),
+        (["part.name=large"], Choice("large", Large(depth=5))),
+        (["part.depth=2"], Choice("large", Large(depth=2))),
+        (["part=small"], Choice("small", Small())),
+        (["part.depth=2", "part=small"], Choice("small", Small())),
+    ],
+)
+def test_a_field_has_settings_of_its_own_for_its_default_component(
+    overrides: list[str], found: Choice
+) -> None:
+    assert load(Own, None, overrides).part == found
+    assert from_dict(Own, to_dict(load(Own, None, overrides))).part == found
+
+
 def test_read_choice_takes_the_default_name_and_a_ready_choice() -> None:
     assert read_choice(PARTS, {"depth": 2}, "part", "large") == Choice("large", Large(depth=2))
     ready = Choice("small", Small())

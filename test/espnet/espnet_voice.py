@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,18 @@ PARAMS: dict[str, Any] = {
     "generator_upsample_kernel_sizes": [16, 16],
     "generator_resblock_kernel_sizes": [3, 5],
     "generator_resblock_dilations": [[1, 3], [1, 2]],
+}
+VITS_PARAMS: dict[str, Any] = {
+    "hidden_channels": 16,
+    "text_encoder_ffn_expand": 2,
+    "text_encoder_blocks": 2,
+    "decoder_channels": 16,
+    "decoder_upsample_scales": [8, 8],
+    "decoder_upsample_kernel_sizes": [16, 16],
+    "decoder_resblock_kernel_sizes": [3, 5],
+    "decoder_resblock_dilations": [[1, 3], [1, 2]],
+    "posterior_encoder_layers": 2,
+    "flow_layers": 2,
 }
 STYLE: dict[str, Any] = {
     "use_gst": True,
@@ -69,6 +81,14 @@ CONFIG: dict[str, Any] = {
     "energy_normalize": "global_mvn",
     "tts": "jets",
 }
+VITS_CONFIG: dict[str, Any] = {
+    "feats_extract": "linear_spectrogram",
+    "feats_extract_conf": {"n_fft": 256, "hop_length": HOP, "win_length": 200},
+    **dict.fromkeys(
+        ("normalize", "pitch_extract", "pitch_normalize", "energy_extract", "energy_normalize")
+    ),
+    "tts": "vits",
+}
 STATS = "exp/tts_stats_raw/train"
 NAME = "exp/tts_train_jets_raw"
 
@@ -79,6 +99,8 @@ class EspnetVoice:
 
     root: Path
     generator_params: dict[str, Any]
+    how: dict[str, Any] = field(default_factory=dict)
+    """What else ESPnet's inference is told, such as how much noise."""
 
     @property
     def config(self) -> Path:
@@ -106,7 +128,7 @@ class EspnetVoice:
         from espnet2.bin.tts_inference import Text2Speech
 
         with inside(self.root):
-            speaker = Text2Speech(train_config=self.config, model_file=self.weights)
+            speaker = Text2Speech(train_config=self.config, model_file=self.weights, **self.how)
         said = speaker(torch.tensor(ids), **conditions)
         return said["wav"].numpy(), said["duration"].numpy()
 
@@ -116,10 +138,11 @@ def make(root: Path, seed: int = 1, config: Any = None, **params: Any) -> Espnet
     from espnet2.tasks.gan_tts import GANTTSTask
     from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
+    vits = (config or {}).get("tts") == "vits"
     (root / NAME).mkdir(parents=True)
     write_statistics(root / STATS)
     torch.manual_seed(seed)
-    generator = {**PARAMS, **params}
+    generator = {**(VITS_PARAMS if vits else PARAMS), **params}
     tree = GANTTSTask.get_default_config() | CONFIG
     for kind, name in (("feats", "normalize"), ("pitch", "pitch_normalize"),
                        ("energy", "energy_normalize")):  # fmt: skip
@@ -157,6 +180,14 @@ def draw(model: torch.nn.Module) -> None:
                 tensor.fill_(1.7)
             if name.endswith("duration_predictor.linear.weight"):
                 tensor.mul_(0.4)
+            if name.endswith("duration_predictor.flows.0.m"):
+                tensor.fill_(-1.2)  # log durations about 1.2
+
+
+def make_vits(root: Path, seed: int = 1, **params: Any) -> EspnetVoice:
+    """Return a VITS voice with drawn weights that speaks without noise."""
+    voice = make(root, seed, VITS_CONFIG, **params)
+    return replace(voice, how={"noise_scale": 0.0, "noise_scale_dur": 0.0})
 
 
 def write_statistics(folder: Path) -> None:

@@ -241,8 +241,8 @@ def test_another_models_weights(spoil: Spoil) -> None:
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        ({"tts": "vits"}, ["'vits' comes with a later version"]),
-        ({"tts": "fastspeech2"}, ["'fastspeech2' comes with a later version"]),
+        ({"tts": "vits"}, ["generator_type: 'jets_generator'", "'vits_generator'"]),
+        ({"tts": "fastspeech2"}, ["'fastspeech2' is no model", "only 'jets' and 'vits'"]),
         ({"tts": "my_module:Evil"}, ["'my_module:Evil' is no model"]),
         ({"tts": None}, ["None is no model"]),
         ({"feats_extract": "os.system"}, ["feats_extract: 'os.system'", "only 'fbank'"]),

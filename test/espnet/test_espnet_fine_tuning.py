@@ -31,13 +31,19 @@ CONFORMER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("params", [{}, CONFORMER], ids=["transformer", "conformer"])
+VITS = {"spks": 4, "global_channels": 6}
+
+
+@pytest.mark.parametrize("params", [{}, CONFORMER, VITS], ids=["transformer", "conformer", "vits"])
 def test_first_step_speaks_as_espnet_does(
     espnet: ModuleType, tmp_path: Path, params: dict[str, Any]
 ) -> None:
-    voice = espnet_voice.make(tmp_path / "voice", **params)
+    make = espnet_voice.make_vits if params is VITS else espnet_voice.make
+    voice = make(tmp_path / "voice", **params)
     pack = tmp_path / "imported.malsori.zip"
     read = read_espnet(voice.pack(tmp_path / "zoo.zip"), training=True)
+    if params is VITS:
+        read.description["model"] |= {"noise": 0.0, "duration_noise": 0.0}
     write_voice(read, pack, Licences(weights="CC-BY-4.0"))
     described = {key: read.description[key] for key in ("audio", "model", "task")}
     config = from_dict(TrainConfig, {**described, "init_from": str(pack)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,13 @@ from malsori.infer.voice import load_run, refuse_foreign_model
 from malsori.models import MODELS
 from malsori.models.espnet import EspnetModel
 from malsori.models.espnet_config import EspnetConfig
-from malsori.models.voice import Conditions, Controls, Prosody, VoiceContext
+from malsori.models.voice import (
+    Conditions,
+    Controls,
+    Prosody,
+    VoiceContext,
+    embedding_size,
+)
 from malsori.tasks import TASKS
 from malsori.tasks.complete_gan import CompleteGan
 from malsori.tasks.task import TaskContext
@@ -348,6 +355,45 @@ def test_speakers_are_derived_unless_given(espnet: None) -> None:
         model(speakers=7, generator_params=own)
 
 
+def with_vectors(name: str) -> dict[str, Any]:
+    """Return changes of the settings after which the class takes speaker vectors of 6."""
+    part = "text2mel_params" if name == "espnet.joint_text2wav" else "generator_params"
+    return {part: {**PARAMS[name][part], "spk_embed_dim": 6}}
+
+
+def test_speaker_vectors_are_handed_over_as_in_a_direct_call(espnet: None) -> None:
+    some = replace(batch(), embedding=torch.randn(2, 6))
+    game, alone = (task(**with_vectors("espnet.jets")) for _ in range(2))
+    torch.manual_seed(7)
+    turns = list(game.turns(some))
+    torch.manual_seed(7)
+    for turn, generator in zip(turns, (True, False), strict=True):
+        given = {**inputs(alone, some), "spembs": some.embedding}
+        told = alone.model.tts(**given, forward_generator=generator)
+        assert torch.equal(turn.losses["loss"], told["loss"][0])
+
+
+@EVERY
+def test_a_speaker_vector_changes_what_is_said(espnet: None, name: str) -> None:
+    game, some = task(name, **with_vectors(name)).eval(), batch()
+    changed = {"name": name, "params": {**PARAMS[name], **with_vectors(name)}}
+    chosen = read_choice(MODELS, changed, "model")
+    assert embedding_size(chosen.config) == 6 and game.model.tts.spk_embed_dim == 6
+
+    def say(embedding: Tensor | None) -> Tensor:
+        torch.manual_seed(1)
+        told = Conditions(speaker=some.speaker, language=some.language, embedding=embedding)
+        return game.model.synthesize(some.tokens, some.token_lengths, told).wav
+
+    vectors = torch.eye(6)[:2]
+    assert torch.equal(say(vectors[:1]), say(vectors[:1].expand(2, -1)))
+    both, first = say(vectors), say(vectors[:1])
+    shared = min(both.shape[1], first.shape[1])
+    assert not torch.equal(both[1, :shared], first[1, :shared])
+    with pytest.raises(MalsoriError, match=f"{name}: needs a speaker vector"):
+        say(None)
+
+
 def nested(key: str, value: Any, part: str = "generator_params") -> dict[str, Any]:
     return {part: {**PARAMS["espnet.jets"].get(part, {}), key: value}}
 
@@ -365,7 +411,7 @@ def nested(key: str, value: Any, part: str = "generator_params") -> dict[str, An
         (nested("adimm", 1), "generator_params.adimm: unknown key; did you mean 'adim'?"),
         (nested("adim", "wide"), "generator_params.adim: expected int, got 'wide'"),
         (nested("elayers", True), "generator_params.elayers: expected int, got True"),
-        (nested("spk_embed_dim", 9), "generator_params.spk_embed_dim: speaker vectors"),
+        (nested("spk_embed_dim", "x"), "generator_params.spk_embed_dim: expected int"),
         (nested("fs", 1, "mel_loss_params"), "mel_loss_params.fs: is derived and here 8000, not 1"),
         (nested("n_melz", 1, "mel_loss_params"), "mel_loss_params.n_melz: unknown key; did you"),
         (

@@ -15,6 +15,7 @@ from malsori.dsp.audio_config import AudioConfig
 from malsori.losses import LOSSES
 from malsori.models.vits import Vits, VitsConfig, VitsOutput
 from malsori.models.voice import AligningModel, Conditions, Controls, Prosody, VoiceContext
+from malsori.modules.relative_transformer import RelativeTransformer
 
 AUDIO = AudioConfig(sample_rate=8000, n_fft=64, window=64, hop=8, mel_bands=6, mel_high_hz=4000)
 NETWORK = {"layers": 2, "channels": 8, "kernel": 3}
@@ -36,7 +37,7 @@ SMALL: dict[str, Any] = {
     },
     "segment": 4,
 }
-KINDS = pytest.mark.parametrize("duration", ["stochastic", "plain"])
+KINDS = pytest.mark.parametrize("duration", ["stochastic", "plain", "log"])
 
 
 def make(speakers: int = 1, languages: int = 1, **changes: Any) -> Vits:
@@ -152,6 +153,20 @@ def test_padding_that_is_seen_reaches_the_encoder_alone() -> None:
         net = make(padding=padding).eval()
         one, other = (net.text(net.embedding(p["tokens"]), valid).mean for p in (quiet, loud))
         assert torch.equal(one, other) == same, padding
+
+
+def test_the_papers_text_encoder_in_place_of_espnets() -> None:
+    """Another stack is chosen by name; without a name the settings are the conformer's."""
+    stack = {"name": "relative_transformer", "layers": 1, "hidden": 12, "dropout": 0}
+    net = make(encoder=stack)
+    assert isinstance(net.text.stack, RelativeTransformer)
+    out = net(**asked(batch()))
+    (out.prior_mean.square().sum() + out.prior_log_scale.square().sum()).backward()
+    for name, parameter in net.text.named_parameters():
+        if not name.endswith("key.bias"):
+            assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+    config = from_dict(VitsConfig, {"encoder": {"layers": 2}}).encoder
+    assert (config.name, config.config.layers, config.config.hidden) == ("conformer", 2, 768)
 
 
 def test_bf16_stays_near_and_finite(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "normalize": "malsori.bin.normalize",
     "tokens": "malsori.bin.tokens",
     "stats": "malsori.bin.stats",
+    "embed-speakers": "malsori.bin.embed_speakers",
     "train": "malsori.bin.train",
     "decode": "malsori.bin.decode",
     "score": "malsori.bin.score",
@@ -26,8 +27,10 @@ COMMANDS = {
     "export": "malsori.bin.export",
     "import-espnet": "malsori.bin.import_espnet",
     "import-hifigan": "malsori.bin.import_hifigan",
+    "import-vits": "malsori.bin.import_vits",
     "synthesize": "malsori.bin.synthesize",
     "align": "malsori.bin.align",
+    "convert": "malsori.bin.convert",
     "inspect": "malsori.bin.inspect",
     "new-recipe": "malsori.bin.new_recipe",
 }

@@ -42,11 +42,18 @@ class Choice:
     config: Any
 
 
-def choice(registry: Registry, default: str) -> Any:
-    """Return a dataclass field that holds a ``Choice`` from ``registry``."""
+def choice(registry: Registry, default: str, **settings: Any) -> Any:
+    """Return a dataclass field that holds a ``Choice`` from ``registry``.
+
+    Args:
+        registry: Table of the components.
+        default: Name of the one that is taken if nothing is said.
+        settings: In which this one differs here from its own defaults; they hold for it, whatever
+            else is said of it, and for no other component.
+    """
     return dataclasses.field(
-        default_factory=lambda: Choice(default, registry.entry(default).config()),
-        metadata={"registry": registry, "default": default},
+        default_factory=lambda: Choice(default, registry.entry(default).config(**settings)),
+        metadata={"registry": registry, "default": default, "settings": settings},
     )
 
 
@@ -140,6 +147,7 @@ def from_dict(cls: type[T], tree: Mapping[str, Any], path: str = "") -> T:
             raise ConfigError(f"{where}: unknown key; {hint}")
         if "registry" in fields[key].metadata:
             meta = fields[key].metadata
+            value = _over_settings(value, meta["default"], meta["settings"])
             values[key] = read_choice(meta["registry"], value, where, meta["default"])
         else:
             values[key] = _convert(_over_default(fields[key], value), hints[key], where)
@@ -317,6 +325,15 @@ def _over_default(field: dataclasses.Field[Any], value: Any) -> Any:
     """Return ``value`` laid over the field's own default settings, if it has such."""
     if dataclasses.is_dataclass(field.default) and isinstance(value, Mapping):
         return merge(to_dict(field.default), value)
+    return value
+
+
+def _over_settings(value: Any, default: str, settings: Mapping[str, Any]) -> Any:
+    """Return a component laid over the settings that a field has for its own default component."""
+    if settings and isinstance(value, str):
+        value = {"name": value}
+    if settings and isinstance(value, Mapping) and value.get("name", default) == default:
+        return merge(settings, value)
     return value
 
 

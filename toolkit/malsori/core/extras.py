@@ -34,6 +34,12 @@ EXTRAS = {
             install="pip install 'malsori[en]'",
         ),
         Extra(
+            name="speakers",
+            purpose="speaker encoder resemblyzer: embed-speakers, synthesize --speaker-wav",
+            modules=("resemblyzer",),
+            install="tools/installers/install_speakers.sh",
+        ),
+        Extra(
             name="espnet",
             purpose="models espnet.jets, espnet.vits, espnet.joint_text2wav",
             modules=("espnet2",),

@@ -1,8 +1,9 @@
 """What ESPnet's constructors take where a config says nothing, and what does not change speech.
 
-Source: the signatures of JETSGenerator, JETS, LogMelFbank, Dio, Energy, GlobalMVN and HiFi-GAN's
-discriminators in ESPnet 202511. The command line's own settings that earlier versions had and this
-one has not (``ngpu``, ``use_lora``, ``required``) are among those of training.
+Source: the signatures of JETSGenerator, JETS, VITSGenerator, LogMelFbank, LinearSpectrogram, Dio,
+Energy, GlobalMVN and HiFi-GAN's discriminators in ESPnet 202511. The command line's own settings
+that earlier versions had and this one has not (``ngpu``, ``use_lora``, ``required``) are among
+those of training.
 """
 
 from __future__ import annotations
@@ -97,6 +98,57 @@ GENERATOR_WITHOUT_PARAMS: dict[str, Any] = {
     "langs": -1,
 }
 """Default of ``JETS`` for ``generator_params`` as a whole."""
+VITS: dict[str, Any] = {
+    "hidden_channels": 192,
+    "spks": None,
+    "langs": None,
+    "spk_embed_dim": None,
+    "global_channels": -1,
+    "segment_size": 32,
+    "text_encoder_attention_heads": 2,
+    "text_encoder_ffn_expand": 4,
+    "text_encoder_blocks": 6,
+    "text_encoder_positionwise_layer_type": "conv1d",
+    "text_encoder_positionwise_conv_kernel_size": 1,
+    "text_encoder_positional_encoding_layer_type": "rel_pos",
+    "text_encoder_self_attention_layer_type": "rel_selfattn",
+    "text_encoder_activation_type": "swish",
+    "text_encoder_normalize_before": True,
+    "text_encoder_dropout_rate": 0.1,
+    "text_encoder_positional_dropout_rate": 0.0,
+    "text_encoder_attention_dropout_rate": 0.0,
+    "text_encoder_conformer_kernel_size": 7,
+    "use_macaron_style_in_text_encoder": True,
+    "use_conformer_conv_in_text_encoder": True,
+    "decoder_kernel_size": 7,
+    "decoder_channels": 512,
+    "decoder_upsample_scales": [8, 8, 2, 2],
+    "decoder_upsample_kernel_sizes": [16, 16, 4, 4],
+    "decoder_resblock_kernel_sizes": [3, 7, 11],
+    "decoder_resblock_dilations": [[1, 3, 5], [1, 3, 5], [1, 3, 5]],
+    "posterior_encoder_kernel_size": 5,
+    "posterior_encoder_layers": 16,
+    "posterior_encoder_stacks": 1,
+    "posterior_encoder_base_dilation": 1,
+    "posterior_encoder_dropout_rate": 0.0,
+    "flow_flows": 4,
+    "flow_kernel_size": 5,
+    "flow_base_dilation": 1,
+    "flow_layers": 4,
+    "flow_dropout_rate": 0.0,
+    "use_only_mean_in_flow": True,
+    "stochastic_duration_predictor_kernel_size": 3,
+    "stochastic_duration_predictor_dropout_rate": 0.5,
+    "stochastic_duration_predictor_flows": 4,
+    "stochastic_duration_predictor_dds_conv_layers": 3,
+}
+"""Keyword defaults of ``VITSGenerator``, which are those of ``VITS`` as well."""
+VITS_GENERATOR_NO_EFFECT = (
+    "use_weight_norm_in_decoder",
+    "use_weight_norm_in_posterior_encoder",
+    "use_weight_norm_in_flow",
+)
+"""That weight norm is not there, weights show."""
 GENERATOR_NO_EFFECT = (
     "use_batch_norm",
     "reduction_factor",
@@ -124,6 +176,12 @@ JETS_NO_EFFECT = (
     "mos_pred_tool",
 )
 """Losses and the trainer's cache."""
+VITS_NO_EFFECT = (
+    *(key for key in JETS_NO_EFFECT if key not in ("lambda_var", "lambda_align")),
+    "lambda_dur",
+    "lambda_kl",
+)
+"""Likewise."""
 SCALE_DISCRIMINATOR: dict[str, Any] = {
     "in_channels": 1,
     "out_channels": 1,
@@ -182,6 +240,15 @@ MEL: dict[str, Any] = {
     "fmax": 7600,
     "htk": False,
     "log_base": 10.0,
+}
+LINEAR: dict[str, Any] = {
+    "n_fft": 1024,
+    "win_length": None,
+    "hop_length": 256,
+    "window": "hann",
+    "center": True,
+    "normalized": False,
+    "onesided": True,
 }
 PITCH: dict[str, Any] = {
     "fs": 22050,

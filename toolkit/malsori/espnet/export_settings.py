@@ -1,10 +1,14 @@
-"""From our settings to ESPnet's training config; what ESPnet cannot express is refused by name."""
+"""From our settings to ESPnet's training config; what ESPnet cannot express is refused by name.
+
+Of VITS: ``export_vits.py``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from malsori.core.config import Choice
 from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.espnet.names import positionwise
@@ -59,7 +63,8 @@ def generator_params(config: JetsConfig, speakers: int, languages: int) -> dict[
         "pitch_embed_dropout": config.pitch_embedding.dropout,
         "energy_embed_kernel_size": config.energy_embedding.kernel,
         "energy_embed_dropout": config.energy_embedding.dropout,
-        **_hifigan(config),
+        **hifigan_params(config.generator, "generator"),
+        "generator_use_additional_convs": config.generator.config.paired,
         "segment_size": config.segment,
         **_style(config),
         **_conditions(config, speakers, languages),
@@ -193,12 +198,15 @@ def _predictor(name: str, config: PredictorConfig, dropout: str) -> dict[str, An
     }
 
 
-def _hifigan(config: JetsConfig) -> dict[str, Any]:
-    generator = config.generator.config
+def hifigan_params(chosen: Choice, prefix: str) -> dict[str, Any]:
+    """Return the settings of ESPnet's waveform generator, whose names begin with ``prefix``.
+
+    Raises:
+        ConfigError: ESPnet has no such generator; the line names the setting.
+    """
+    generator = chosen.config
     if not isinstance(generator, HifiganConfig) or generator.outputs != 1:
-        raise ConfigError(
-            f"model.generator.name: {config.generator.name!r}, but ESPnet has HiFi-GAN only"
-        )
+        raise ConfigError(f"model.generator.name: {chosen.name!r}, but ESPnet has HiFi-GAN only")
     if generator.harmonics:
         raise ConfigError(
             f"model.generator.harmonics: {generator.harmonics}, but ESPnet's generator has none"
@@ -209,12 +217,11 @@ def _hifigan(config: JetsConfig) -> dict[str, Any]:
             "has kernels of twice the factors only"
         )
     return {
-        "generator_channels": generator.channels,
-        "generator_upsample_scales": list(generator.upsampling),
-        "generator_upsample_kernel_sizes": list(generator.upsampling_kernels),
-        "generator_resblock_kernel_sizes": list(generator.residual_kernels),
-        "generator_resblock_dilations": [list(d) for d in generator.residual_dilations],
-        "generator_use_additional_convs": generator.paired,
+        f"{prefix}_channels": generator.channels,
+        f"{prefix}_upsample_scales": list(generator.upsampling),
+        f"{prefix}_upsample_kernel_sizes": list(generator.upsampling_kernels),
+        f"{prefix}_resblock_kernel_sizes": list(generator.residual_kernels),
+        f"{prefix}_resblock_dilations": [list(d) for d in generator.residual_dilations],
     }
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from malsori.core.errors import MalsoriError
+from malsori.espnet.layout import Layout
 from malsori.models.jets import JetsConfig
 from malsori.modules.conformer import ConformerConfig
 from malsori.modules.discriminators import DiscriminatorConfig
+from malsori.modules.hifigan import HifiganConfig
 from malsori.modules.transformer import TransformerConfig
 
 _ATTENTION = (
@@ -38,10 +40,11 @@ _CONFORMER = (
     ("norm_mha", "attention_norm"),
     ("norm_ff", "feed_forward_norm"),
 )
-_RELATIVE = (
+RELATIVE = (
     ("self_attn.pos_bias_u", "attention.content_bias"),
     ("self_attn.pos_bias_v", "attention.position_bias"),
 )
+"""Parameters of a conformer's block that are no module's weight or bias."""
 _MACARON = (
     ("feed_forward_macaron.w_1", "macaron.expand"),
     ("feed_forward_macaron.w_2", "macaron.reduce"),
@@ -77,6 +80,17 @@ _CONDITIONS = {
 """Of voices with several speakers, several languages, external speaker vectors."""
 
 
+def jets_layout(config: JetsConfig, state: Mapping[str, Tensor]) -> Layout:
+    """Return the layout of a model with these settings; ``state`` as for ``module_pairs``."""
+    return Layout(
+        modules=module_pairs(config, state),
+        parameters=dict(parameter_pairs(config)),
+        kernels=dict(feed_forward_kernels(config)),
+        is_linear=lambda ours: is_linear(ours, config),
+        is_normalised=lambda ours: ours.startswith("generator."),
+    )
+
+
 def module_pairs(config: JetsConfig, state: Mapping[str, Tensor]) -> dict[str, str]:
     """Return ESPnet's name of each module and ours.
 
@@ -87,7 +101,7 @@ def module_pairs(config: JetsConfig, state: Mapping[str, Tensor]) -> dict[str, s
     """
     pairs = {"encoder.embed.0": "embedding"}
     for side, chosen in (("encoder", config.encoder), ("decoder", config.decoder)):
-        for i, theirs, ours in _blocks(chosen.config):
+        for i, theirs, ours in block_pairs(chosen.config):
             pairs[f"{side}.encoders.{i}.{theirs}"] = f"{side}.blocks.{i}.{ours}"
         pairs[f"{side}.after_norm"] = f"{side}.norm"
     pairs |= dict(_ALIGNER)
@@ -109,10 +123,10 @@ def module_pairs(config: JetsConfig, state: Mapping[str, Tensor]) -> dict[str, s
             pairs[f"{name}_predictor.conv.{i}.2"] = f"{name}_predictor.blocks.{i}.norm"
         pairs[f"{name}_predictor.linear"] = f"{name}_predictor.out"
     pairs |= {f"{name}_embed.0": f"{name}_embedding.conv" for name in ("pitch", "energy")}
-    return pairs | dict(_generator_pairs(config))
+    return pairs | dict(generator_pairs(config.generator.config, "generator"))
 
 
-def _blocks(config: TransformerConfig | ConformerConfig) -> Iterator[tuple[int, str, str]]:
+def block_pairs(config: TransformerConfig | ConformerConfig) -> Iterator[tuple[int, str, str]]:
     """Yield number, ESPnet's name and ours of each module of each block of a stack."""
     names: tuple[tuple[str, str], ...] = _TRANSFORMER
     if isinstance(config, ConformerConfig):
@@ -128,7 +142,7 @@ def parameter_pairs(config: JetsConfig) -> Iterator[tuple[str, str]]:
         stack = chosen.config
         if isinstance(stack, ConformerConfig):
             for i in range(stack.layers):
-                for theirs, ours in _RELATIVE:
+                for theirs, ours in RELATIVE:
                     yield f"{side}.encoders.{i}.{theirs}", f"{side}.blocks.{i}.{ours}"
         elif stack.positions == "scaled":
             yield f"{side}.embed.{place}.alpha", f"{side}.positions.scale"
@@ -136,18 +150,18 @@ def parameter_pairs(config: JetsConfig) -> Iterator[tuple[str, str]]:
         yield "gst.stl.gst_embs", "conditioning.style.tokens"
 
 
-def _generator_pairs(config: JetsConfig) -> Iterator[tuple[str, str]]:
-    generator = config.generator.config
-    yield "generator.input_conv", "generator.input"
-    yield "generator.output_conv.1", "generator.output"
-    for stage in range(len(generator.upsampling)):
-        yield f"generator.upsamples.{stage}.1", f"generator.upsamplers.{stage}"
-        for j, dilations in enumerate(generator.residual_dilations):
-            block = stage * len(generator.residual_dilations) + j
+def generator_pairs(config: HifiganConfig, root: str) -> Iterator[tuple[str, str]]:
+    """Yield ESPnet's name, below ``root``, and ours of each convolution of HiFi-GAN's generator."""
+    yield f"{root}.input_conv", "generator.input"
+    yield f"{root}.output_conv.1", "generator.output"
+    for stage in range(len(config.upsampling)):
+        yield f"{root}.upsamples.{stage}.1", f"generator.upsamplers.{stage}"
+        for j, dilations in enumerate(config.residual_dilations):
+            block = stage * len(config.residual_dilations) + j
             for k in range(len(dilations)):
-                theirs, ours = f"generator.blocks.{block}", f"generator.residuals.{block}"
+                theirs, ours = f"{root}.blocks.{block}", f"generator.residuals.{block}"
                 yield f"{theirs}.convs1.{k}.1", f"{ours}.dilated.{k}"
-                if generator.paired:
+                if config.paired:
                     yield f"{theirs}.convs2.{k}.1", f"{ours}.plain.{k}"
 
 
@@ -213,3 +227,12 @@ def is_linear(ours: str, config: JetsConfig) -> bool:
     """Return whether a feed-forward convolution of ours is a linear layer in ESPnet."""
     kind, _ = positionwise(config)
     return kind == "linear" or (kind == "conv1d-linear" and ours.endswith("reduce"))
+
+
+def never_read(name: str) -> bool:
+    """Return whether ESPnet's JETS generator never reads a tensor of its own.
+
+    Tables of positions were kept in files until 2020; the global condition of HiFi-GAN is built
+    where ``generator_global_channels`` asks for it, and never given anything.
+    """
+    return name.endswith(".pe") or name.startswith("generator.global_conv.")

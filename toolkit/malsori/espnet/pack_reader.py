@@ -21,6 +21,7 @@ from torch import Tensor
 from malsori.core.config import to_dict
 from malsori.core.errors import MalsoriError
 from malsori.core.log import get_logger
+from malsori.dsp.statistics import Statistics
 from malsori.espnet import defaults
 from malsori.espnet.section import Section
 from malsori.espnet.settings import EspnetSettings, check_model, read_settings
@@ -104,8 +105,8 @@ def read_espnet(
         frontend: Our text front end to use instead of the one that fits best.
 
     Raises:
-        MalsoriError: It is no such pack, damaged, not of JETS, or has what we do not support; one
-            line that names it.
+        MalsoriError: It is no such pack, damaged, neither of JETS nor of VITS, or has what we do
+            not support; one line that names it.
     """
     with _opened(path) as source:
         found = _manifest(source)
@@ -113,13 +114,13 @@ def read_espnet(
         config = plain_mapping(path, found.config, source.read(found.config))
         top = Section(config, defaults.CONFIG, "")
         with _blaming(origin):
-            check_model(top)
+            model = check_model(top)
             symbols = read_tokens(_token_list(config, source))
             settings = read_settings(config, len(symbols), origin)
         chosen = _chosen(source, found, weights)
         content = source.read(chosen)
         with _blaming(f"{path}: {chosen}"):
-            parts = split_state(load_state(content))
+            parts = split_state(load_state(content), model)
             ours = from_espnet(parts.generator, settings.model)
             judges = _discriminators(parts.discriminator, settings) if training else {}
         if parts.unused:
@@ -128,7 +129,9 @@ def read_espnet(
             bpe = _pieces(config, source)
             tokenizer = tokenizer_settings(top, symbols, bpe is not None, frontend)
             bands = settings.audio.mel_bands
-            statistics = read_statistics(top, source.beside, parts.statistics, bands)
+            statistics = Statistics.neutral(bands)  # VITS normalises nothing
+            if model == "jets":
+                statistics = read_statistics(top, source.beside, parts.statistics, bands)
             speakers = _ids(source, "spk2sid", settings.speakers)
             languages = _ids(source, "lang2lid", settings.languages)
     files = {TOKENS_FILE: "".join(f"{symbol}\n" for symbol in symbols).encode()}
@@ -145,7 +148,7 @@ def read_espnet(
         description={
             "audio": to_dict(settings.audio),
             "task": _task(settings, training),
-            "model": {"name": "jets", **to_dict(settings.model)},
+            "model": {"name": settings.name, **to_dict(settings.model)},
             "tokenizer": to_dict(tokenizer),
             "speakers": speakers,
             "languages": languages,

@@ -25,11 +25,13 @@ from malsori.espnet.export_settings import (
     discriminator_params,
     generator_params,
 )
+from malsori.espnet.export_vits import linear_settings, vits_params
 from malsori.espnet.statistics import KINDS, espnet_buffers, espnet_files
 from malsori.espnet.text import espnet_tokenizer
 from malsori.espnet.weights import discriminator_to_espnet, to_espnet
 from malsori.models import MODELS
 from malsori.models.jets import JetsConfig
+from malsori.models.vits import VitsConfig
 from malsori.modules.discriminators import DiscriminatorConfig
 from malsori.packs.format import VoiceFiles
 from malsori.text.tokenizer import BPE_FILE, LEXICON_FILE, TOKENS_FILE, TokenizerConfig
@@ -37,7 +39,7 @@ from malsori.text.tokens import TokenList
 
 log = get_logger(__name__)
 
-FOLDER, STATS = "exp/tts_malsori_jets", "exp/tts_stats/train"
+FOLDER, STATS = "exp/tts_malsori", "exp/tts_stats/train"
 CONFIG, WEIGHTS = f"{FOLDER}/config.yaml", f"{FOLDER}/model.pth"
 VERSION_WRITTEN = "202511"
 """Of ESPnet, whose config this is."""
@@ -55,8 +57,8 @@ def write_espnet(read: VoiceFiles, out: Path) -> None:
         out: Zip to write.
 
     Raises:
-        MalsoriError: The voice is none of JETS, or has what ESPnet cannot express; one line that
-            names it.
+        MalsoriError: The voice is neither of JETS nor of VITS, or has what ESPnet cannot express;
+            one line that names it.
     """
     try:
         config, state = _converted(read)
@@ -67,8 +69,10 @@ def write_espnet(read: VoiceFiles, out: Path) -> None:
     members = {
         CONFIG: yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode(),
         WEIGHTS: buffer.getvalue(),
-        **{f"{STATS}/{name}": data for name, data in espnet_files(read.statistics).items()},
     }
+    if config["normalize"] is not None:
+        files = espnet_files(read.statistics)
+        members |= {f"{STATS}/{name}": data for name, data in files.items()}
     for key, table in (("speakers", "spk2sid"), ("languages", "lang2lid")):
         names = read.description[key]
         if len(names) > 1:
@@ -94,13 +98,22 @@ def write_espnet(read: VoiceFiles, out: Path) -> None:
 
 def _converted(read: VoiceFiles) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return ESPnet's config and the state of its whole model."""
-    model = read_choice(MODELS, read.description["model"], "model")
-    if not isinstance(model.config, JetsConfig):
-        raise MalsoriError(f"model.name: {model.name!r}, but only 'jets' goes to ESPnet")
+    model = read_choice(MODELS, read.description["model"], "model").config
     audio = from_dict(AudioConfig, read.description["audio"], "audio")
     tokenizer = from_dict(TokenizerConfig, read.description["tokenizer"], "tokenizer")
     symbols = TokenList.parse(read.files[TOKENS_FILE], TOKENS_FILE).symbols
     speakers, languages = (len(read.description[key]) for key in ("speakers", "languages"))
+    if isinstance(model, JetsConfig):
+        name, params = "jets", generator_params(model, speakers, languages)
+        features = {**audio_settings(audio), **_normalisation()}
+        kept = {**_filters(audio), **_buffers(read)}
+    elif isinstance(model, VitsConfig):
+        name, params = "vits", vits_params(model, speakers, languages)
+        features = {**linear_settings(audio), **dict.fromkeys(KINDS.values())}
+        kept = _loss_filters(audio)
+    else:
+        told = read.description["model"].get("name")
+        raise MalsoriError(f"model.name: {told!r}, but only 'jets' and 'vits' go to ESPnet")
     if LEXICON_FILE in read.files:
         log.warning("%s: ESPnet has no lexicon; %s stays behind", read.origin, LEXICON_FILE)
     ensemble, judges = _discriminators(read)
@@ -113,30 +126,35 @@ def _converted(read: VoiceFiles) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "bpemodel": f"{FOLDER}/{BPE_FILE}" if tokenizer.type == "bpe" else None,
         "non_linguistic_symbols": None,
         **_text(tokenizer, read.origin),
-        **audio_settings(audio),
-        **_normalisation(),
-        "tts": "jets",
-        "tts_conf": {
-            "sampling_rate": audio.sample_rate,
-            "generator_type": "jets_generator",
-            "generator_params": generator_params(model.config, speakers, languages),
-            "discriminator_type": "hifigan_multi_scale_multi_period_discriminator",
-            "discriminator_params": ensemble,
-            "mel_loss_params": {
-                "fs": audio.sample_rate,
-                "n_fft": LOSS_MEL["n_fft"],
-                "hop_length": audio.hop,
-                "n_mels": LOSS_MEL["bands"],
-                "fmin": 0,
-                "fmax": None,
-                "log_base": None,
-            },
-        },
+        **features,
+        "tts": name,
+        "tts_conf": _tts_conf(name, params, ensemble, audio),
     }
-    generator = to_espnet(read.weights, model.config)
+    generator = to_espnet(read.weights, model)
     state = {f"tts.generator.{name}": tensor for name, tensor in generator.items()}
     state |= {f"tts.discriminator.{name}": tensor for name, tensor in judges.items()}
-    return config, _plain({**state, **_filters(audio), **_buffers(read)})
+    return config, _plain({**state, **kept})
+
+
+def _tts_conf(
+    name: str, params: dict[str, Any], ensemble: dict[str, Any], audio: AudioConfig
+) -> dict[str, Any]:
+    return {
+        "sampling_rate": audio.sample_rate,
+        "generator_type": f"{name}_generator",
+        "generator_params": params,
+        "discriminator_type": "hifigan_multi_scale_multi_period_discriminator",
+        "discriminator_params": ensemble,
+        "mel_loss_params": {
+            "fs": audio.sample_rate,
+            "n_fft": LOSS_MEL["n_fft"],
+            "hop_length": audio.hop,
+            "n_mels": LOSS_MEL["bands"],
+            "fmin": 0,
+            "fmax": None,
+            "log_base": None,
+        },
+    }
 
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -183,14 +201,20 @@ def _discriminators(read: VoiceFiles) -> tuple[dict[str, Any], dict[str, Tensor]
 
 
 def _filters(audio: AudioConfig) -> dict[str, Tensor]:
-    """Return the mel filters that ESPnet keeps among its weights."""
-    rate = audio.sample_rate
-    features = mel_filters(rate, audio.n_fft, audio.mel_bands, audio.mel_low_hz, audio.mel_high_hz)
-    loss = mel_filters(rate, LOSS_MEL["n_fft"], LOSS_MEL["bands"], 0.0, rate / 2)
+    """Return the mel filters that ESPnet keeps among the weights of JETS."""
+    features = mel_filters(
+        audio.sample_rate, audio.n_fft, audio.mel_bands, audio.mel_low_hz, audio.mel_high_hz
+    )
     return {
         "feats_extract.logmel.melmat": torch.from_numpy(features.T.copy()),
-        "tts.mel_loss.wav_to_mel.logmel.melmat": torch.from_numpy(loss.T.copy()),
+        **_loss_filters(audio),
     }
+
+
+def _loss_filters(audio: AudioConfig) -> dict[str, Tensor]:
+    rate = audio.sample_rate
+    loss = mel_filters(rate, LOSS_MEL["n_fft"], LOSS_MEL["bands"], 0.0, rate / 2)
+    return {"tts.mel_loss.wav_to_mel.logmel.melmat": torch.from_numpy(loss.T.copy())}
 
 
 def _buffers(read: VoiceFiles) -> dict[str, Tensor]:

@@ -11,28 +11,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from malsori.core.config import from_dict
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.core.log import get_logger
 from malsori.dsp.audio_config import AudioConfig
 from malsori.espnet import defaults
-from malsori.espnet.section import Section, whole_numbers
+from malsori.espnet.jets_settings import jets_audio, jets_model
+from malsori.espnet.section import Section
+from malsori.espnet.shared_settings import read_discriminator
+from malsori.espnet.vits_settings import vits_audio, vits_model
 from malsori.models.jets import JetsConfig
+from malsori.models.vits import VitsConfig
 from malsori.modules.discriminators import DiscriminatorConfig
 
 log = get_logger(__name__)
 
-LATER = ("fastspeech2", "vits")
-"""Models that will be read once they exist here."""
-SLOPE = {"negative_slope": 0.1}
+READ = ("jets", "vits")
+"""ESPnet's models that are read, which have these names here as well."""
+GENERATORS = {"jets": "jets_generator", "vits": "vits_generator"}
+NO_EFFECT = {"jets": defaults.JETS_NO_EFFECT, "vits": defaults.VITS_NO_EFFECT}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EspnetSettings:
     """What a config says of a voice, but for its text front end and statistics."""
 
+    name: str
+    """Of the model."""
     audio: AudioConfig
-    model: JetsConfig
+    model: JetsConfig | VitsConfig
     discriminator: DiscriminatorConfig | None
     """None where the ensemble is one that we do not have; ``discriminator_problem`` says why."""
     discriminator_problem: str
@@ -49,24 +55,25 @@ def read_settings(config: Mapping[str, Any], tokens: int, origin: str) -> Espnet
         origin: Named in errors.
 
     Raises:
-        MalsoriError: It is not of a JETS voice, or has a setting that we do not support; the line
-            names it.
+        MalsoriError: It is neither of a JETS nor of a VITS voice, or has a setting that we do not
+            support; the line names it.
     """
     try:
         top = Section(config, defaults.CONFIG, "")
-        check_model(top)
-        audio = _audio(top)
+        name = check_model(top)
         tts = Section(top.raw("tts_conf") or {}, {"sampling_rate": 22050}, "tts_conf")
+        tts.only("generator_type", None, GENERATORS[name])
         rate = tts.take("sampling_rate", int)
+        audio, model, speakers, languages = (_vits if name == "vits" else _jets)(
+            top, tts, rate, tokens
+        )
         if rate != audio.sample_rate:
             log.warning(
                 "%s: tts_conf.sampling_rate is %d, feats_extract_conf.fs %d; the latter is taken",
                 origin, rate, audio.sample_rate,
             )  # fmt: skip
-        tts.only("generator_type", None, "jets_generator")
-        model, speakers, languages = _model(tts, tokens, audio)
-        discriminator, problem = _discriminator(tts)
-        tts.ignore(defaults.JETS_NO_EFFECT)
+        discriminator, problem = read_discriminator(tts)
+        tts.ignore(NO_EFFECT[name])
         tts.close()
         model.check(audio)
     except ConfigError as error:
@@ -75,6 +82,7 @@ def read_settings(config: Mapping[str, Any], tokens: int, origin: str) -> Espnet
     if top.left():
         log.warning("%s: settings not known, not read: %s", origin, ", ".join(top.left()))
     return EspnetSettings(
+        name=name,
         audio=audio,
         model=model,
         discriminator=discriminator,
@@ -84,344 +92,30 @@ def read_settings(config: Mapping[str, Any], tokens: int, origin: str) -> Espnet
     )
 
 
-def check_model(top: Section) -> None:
-    """Refuse what is not a JETS voice.
+def check_model(top: Section) -> str:
+    """Return the name of the model; refuse what is neither a JETS nor a VITS voice.
 
     Raises:
         MalsoriError: It is another model, or none.
     """
     name = top.raw("tts")
-    if name in LATER:
-        raise MalsoriError(f"tts: {name!r} comes with a later version of malsori; JETS is read now")
-    if name != "jets":
-        raise MalsoriError(f"tts: {name!r} is no model that malsori reads from ESPnet, only 'jets'")
-
-
-def _audio(top: Section) -> AudioConfig:
-    """Return the audio settings; mel, pitch and energy have to agree on them."""
-    top.only("odim", None)
-    top.only("feats_extract", "fbank")
-    mel = Section(top.raw("feats_extract_conf") or {}, defaults.MEL, "feats_extract_conf")
-    rate = _rate(mel)
-    n_fft, hop = mel.take("n_fft", int), mel.take("hop_length", int)
-    window = mel.maybe("win_length", int) or n_fft
-    low, high = mel.maybe("fmin", float), mel.maybe("fmax", float)
-    mel.only("log_base", 10.0, 10)
-    mel.only("htk", False)
-    _check_stft(mel)
-    bands = mel.take("n_mels", int)
-    mel.close()
-    f0 = _check_pitch(top, rate, hop)
-    _check_energy(top, rate, n_fft, window, hop)
-    return AudioConfig(
-        sample_rate=rate,
-        n_fft=n_fft,
-        window=window,
-        hop=hop,
-        mel_bands=bands,
-        mel_low_hz=0.0 if low is None else low,
-        mel_high_hz=rate / 2 if high is None else high,
-        **f0,
-    )
-
-
-def _rate(section: Section) -> int:
-    """Return the sample rate, which ESPnet also takes as text such as 24k."""
-    import humanfriendly
-
-    value = section.raw("fs")
-    if isinstance(value, str):
-        try:
-            return int(humanfriendly.parse_size(value))
-        except humanfriendly.InvalidSize as error:
-            raise ConfigError(f"{section.path}.fs: expected a rate, got {value!r}") from error
-    return section.take("fs", int)
-
-
-def _check_stft(section: Section) -> None:
-    section.only("window", "hann")
-    section.only("center", True)
-    section.only("normalized", False)
-    section.only("onesided", True)
-
-
-def _check_pitch(top: Section, rate: int, hop: int) -> dict[str, float]:
-    """Return the range of F0, empty where the config extracts none."""
-    top.only("pitch_extract", None, "dio")
-    given = top.raw("pitch_extract_conf") or {}
-    if top.raw("pitch_extract") is None:
-        return {}
-    pitch = Section(given, defaults.PITCH, "pitch_extract_conf")
-    _agree(pitch, "hop_length", hop)
-    if _rate(pitch) != rate:
-        raise ConfigError(f"pitch_extract_conf.fs: {pitch.raw('fs')}, but mel is made at {rate}")
-    pitch.only("use_continuous_f0", True)
-    pitch.only("use_log_f0", True)
-    pitch.ignore(("n_fft", "use_token_averaged_f0", "reduction_factor"))
-    low, high = pitch.take("f0min", float), pitch.take("f0max", float)
-    pitch.close()
-    return {"f0_low_hz": low, "f0_high_hz": high}
-
-
-def _check_energy(top: Section, rate: int, n_fft: int, window: int, hop: int) -> None:
-    top.only("energy_extract", None, "energy")
-    given = top.raw("energy_extract_conf") or {}
-    if top.raw("energy_extract") is None:
-        return
-    energy = Section(given, defaults.ENERGY, "energy_extract_conf")
-    _agree(energy, "hop_length", hop)
-    _agree(energy, "n_fft", n_fft)
-    if (energy.maybe("win_length", int) or n_fft) != window:
-        raise ConfigError(
-            f"energy_extract_conf.win_length: {energy.raw('win_length')}, but mel has {window}"
+    if name not in READ:
+        raise MalsoriError(
+            f"tts: {name!r} is no model that malsori reads from ESPnet, only "
+            f"{' and '.join(map(repr, READ))}"
         )
-    if _rate(energy) != rate:
-        raise ConfigError(f"energy_extract_conf.fs: {energy.raw('fs')}, but mel is made at {rate}")
-    _check_stft(energy)
-    energy.ignore(("use_token_averaged_energy", "reduction_factor"))
-    energy.close()
+    return str(name)
 
 
-def _agree(section: Section, key: str, value: int) -> None:
-    found = section.take(key, int)
-    if found != value:
-        raise ConfigError(f"{section.path}.{key}: {found}, but feats_extract_conf has {value}")
+Read = tuple[AudioConfig, JetsConfig | VitsConfig, int, int]
+"""Audio settings, those of the model, how many speakers and languages it knows."""
 
 
-def _model(tts: Section, tokens: int, audio: AudioConfig) -> tuple[JetsConfig, int, int]:
-    """Return the model's settings, and how many speakers and languages it knows."""
-    given = tts.raw("generator_params")
-    left_out = defaults.GENERATOR_WITHOUT_PARAMS if given is None else defaults.GENERATOR
-    params = Section({} if given is None else given, left_out, "tts_conf.generator_params")
-    for key, known in (("idim", tokens), ("odim", audio.mel_bands)):
-        if params.raw(key) is not None:  # ESPnet writes them there while it builds the model
-            _agree_with_data(params, key, known)
-    tree = {
-        "width": params.take("adim", int),
-        "encoder": _stack(params, "encoder"),
-        "decoder": _stack(params, "decoder"),
-        "duration": _predictor(params, "duration", "duration_predictor_dropout_rate", None),
-        "pitch": _predictor(params, "pitch", "pitch_predictor_dropout"),
-        "energy": _predictor(params, "energy", "energy_predictor_dropout"),
-        "pitch_embedding": _embedding(params, "pitch"),
-        "energy_embedding": _embedding(params, "energy"),
-        "prior": "published",
-        "initialisation": "espnet",
-        "generator": _hifigan(params),
-        "condition_generator": False,
-        "segment": params.take("segment_size", int),
-        "style": _style(params),
-        "speaker_embedding": _speaker_embedding(params),
-    }
-    speakers, languages = (max(params.maybe(key, int) or 1, 1) for key in ("spks", "langs"))
-    for key, value in (
-        ("encoder_normalize_before", True),
-        ("decoder_normalize_before", True),
-        ("encoder_concat_after", False),
-        ("decoder_concat_after", False),
-    ):
-        params.only(key, value)
-    params.ignore(defaults.GENERATOR_NO_EFFECT)
-    params.ignore(defaults.GENERATOR)  # what only another kind of stack or no style would read
-    params.close()
-    try:
-        return from_dict(JetsConfig, tree, "model"), speakers, languages
-    except ConfigError as error:
-        raise ConfigError(f"tts_conf.generator_params: {error}") from error
+def _jets(top: Section, tts: Section, rate: int, tokens: int) -> Read:
+    audio = jets_audio(top)
+    return audio, *jets_model(tts, tokens, audio)
 
 
-def _agree_with_data(params: Section, key: str, known: int) -> None:
-    found = params.take(key, int)
-    if found != known:
-        what = "tokens in the list" if key == "idim" else "mel bands"
-        raise ConfigError(f"{params.path}.{key}: {found}, but there are {known} {what}")
-
-
-def _stack(params: Section, side: str) -> dict[str, Any]:
-    """Return the settings of encoder or decoder."""
-    short = side[:3]
-    kind = params.raw(f"{side}_type")
-    params.only(f"{side}_type", "transformer", "conformer")
-    tree: dict[str, Any] = {
-        "name": kind,
-        "layers": params.take(f"{side[0]}layers", int),
-        "heads": params.take("aheads", int),
-        "hidden": params.take(f"{side[0]}units", int),
-        "dropout": params.take(f"transformer_{short}_dropout_rate", float),
-        "position_dropout": params.take(f"transformer_{short}_positional_dropout_rate", float),
-        "attention_dropout": params.take(f"transformer_{short}_attn_dropout_rate", float),
-        **_feed_forward(params, kind == "conformer"),
-    }
-    if kind == "conformer":
-        return tree | _conformer(params, side)
-    scaled = params.take("use_scaled_pos_enc", bool)
-    return tree | {"positions": "scaled" if scaled else "plain"}
-
-
-def _feed_forward(params: Section, conformer: bool) -> dict[str, Any]:
-    """Return the kernels of the feed-forward parts.
-
-    In a conformer only linear layers have Swish between them, so that convolutions of kernel 1 are
-    written as kernel 3; see ``weights.py``.
-    """
-    params.only("positionwise_layer_type", "conv1d", "conv1d-linear", "linear")
-    kind, kernel = params.raw("positionwise_layer_type"), 1
-    if kind != "linear":
-        kernel = params.take("positionwise_conv_kernel_size", int)
-    if conformer and kernel == 1 and kind != "linear":
-        return {"kernel": 3, "reduce_kernel": 1}
-    return {"kernel": kernel, "reduce_kernel": 1 if kind == "conv1d-linear" else None}
-
-
-def _conformer(params: Section, side: str) -> dict[str, Any]:
-    params.only("conformer_activation_type", "swish")
-    params.only("conformer_rel_pos_type", "latest", "legacy")
-    legacy = params.raw("conformer_rel_pos_type") == "legacy"
-    older = ("legacy_rel_pos", "legacy_rel_selfattn") if legacy else ()
-    params.only("conformer_pos_enc_layer_type", "rel_pos", *older[:1])
-    params.only("conformer_self_attn_layer_type", "rel_selfattn", *older[1:])
-    zero = params.take("zero_triu", bool)
-    kernel = params.take(f"conformer_{side[:3]}_kernel_size", int)
-    return {
-        "convolution": kernel if params.take("use_cnn_in_conformer", bool) else 0,
-        "macaron": params.take("use_macaron_style_in_conformer", bool),
-        "positions": "legacy" if legacy else "relative",
-        # JETS gives it to the encoder alone, and legacy attention never gets it
-        "zero_triu": zero and side == "encoder" and not legacy,
-    }
-
-
-def _predictor(
-    params: Section, name: str, dropout: str, detach: str | None = "stop_gradient_from"
-) -> dict[str, Any]:
-    tree = {
-        "layers": params.take(f"{name}_predictor_layers", int),
-        "channels": params.take(f"{name}_predictor_chans", int),
-        "kernel": params.take(f"{name}_predictor_kernel_size", int),
-        "dropout": params.take(dropout, float),
-    }
-    if detach is not None:
-        tree["detach"] = params.take(f"{detach}_{name}_predictor", bool)
-    return tree
-
-
-def _embedding(params: Section, name: str) -> dict[str, Any]:
-    return {
-        "kernel": params.take(f"{name}_embed_kernel_size", int),
-        "dropout": params.take(f"{name}_embed_dropout", float),
-    }
-
-
-def _hifigan(params: Section) -> dict[str, Any]:
-    params.only("generator_out_channels", 1)
-    params.only("generator_kernel_size", 7)
-    params.only("generator_bias", True)
-    params.only("generator_nonlinear_activation", "LeakyReLU")
-    params.only("generator_nonlinear_activation_params", SLOPE)
-    scales = params.sizes("generator_upsample_scales")
-    kernels = params.sizes("generator_upsample_kernel_sizes")
-    if kernels != tuple(2 * scale for scale in scales):
-        raise ConfigError(
-            f"{params.path}.generator_upsample_kernel_sizes: {list(kernels)} is not supported, "
-            "only twice the scales"
-        )
-    name = "generator_resblock_dilations"
-    dilations = params.raw(name)
-    if not isinstance(dilations, (list, tuple)):
-        raise ConfigError(f"{params.path}.{name}: expected a list of lists, got {dilations!r}")
-    return {
-        "name": "hifigan_v1",
-        "channels": params.take("generator_channels", int),
-        "upsampling": scales,
-        "upsampling_kernels": kernels,
-        "residual_kernels": params.sizes("generator_resblock_kernel_sizes"),
-        "residual_dilations": [whole_numbers(d, f"{params.path}.{name}") for d in dilations],
-        "paired": params.take("generator_use_additional_convs", bool),
-    }
-
-
-def _style(params: Section) -> dict[str, Any]:
-    if not params.take("use_gst", bool):
-        return {}
-    params.only("gst_conv_kernel_size", 3)
-    params.only("gst_conv_stride", 2)
-    params.only("gst_gru_layers", 1)
-    channels = params.sizes("gst_conv_chans_list")
-    if params.take("gst_conv_layers", int) != len(channels):
-        raise ConfigError(
-            f"{params.path}.gst_conv_layers: {params.raw('gst_conv_layers')}, but "
-            f"gst_conv_chans_list has {len(channels)}"
-        )
-    return {
-        "tokens": params.take("gst_tokens", int),
-        "heads": params.take("gst_heads", int),
-        "channels": channels,
-        "gru_units": params.take("gst_gru_units", int),
-        "norm": "batch",
-    }
-
-
-def _speaker_embedding(params: Section) -> dict[str, Any]:
-    size = params.maybe("spk_embed_dim", int) or 0
-    if size <= 0:
-        return {}
-    params.only("spk_embed_integration_type", "add", "concat")
-    return {"size": size, "join": params.raw("spk_embed_integration_type")}
-
-
-def _discriminator(tts: Section) -> tuple[DiscriminatorConfig | None, str]:
-    """Return the discriminators' settings; where we have no such ensemble, why."""
-    given = tts.raw("discriminator_params")
-    try:
-        tts.only("discriminator_type", None, "hifigan_multi_scale_multi_period_discriminator")
-        left_out = (
-            defaults.DISCRIMINATOR_WITHOUT_PARAMS if given is None else defaults.DISCRIMINATOR
-        )
-        path = "tts_conf.discriminator_params"
-        return _ensemble(Section({} if given is None else given, left_out, path)), ""
-    except ConfigError as error:  # speech does not need them
-        return None, str(error)
-
-
-def _ensemble(params: Section) -> DiscriminatorConfig:
-    scale = _convolutions(params, "scale_discriminator_params", defaults.SCALE_DISCRIMINATOR)
-    period = _convolutions(params, "period_discriminator_params", defaults.PERIOD_DISCRIMINATOR)
-    params.only("follow_official_norm", False)
-    scales = params.take("scales", int)
-    if scales > 1:
-        params.only("scale_downsample_pooling", "AvgPool1d")
-        params.only("scale_downsample_pooling_params", defaults.POOLING)
-    params.ignore(("scale_downsample_pooling", "scale_downsample_pooling_params"))
-    kernels = period.sizes("kernel_sizes")
-    if len(kernels) != 2:
-        raise ConfigError(f"{period.path}.kernel_sizes: need 2, got {list(kernels)}")
-    config = DiscriminatorConfig(
-        scales=scales,
-        scale_channels=scale.take("channels", int),
-        scale_max_channels=scale.take("max_downsample_channels", int),
-        scale_kernels=scale.sizes("kernel_sizes"),
-        scale_strides=scale.sizes("downsample_scales"),
-        scale_max_groups=scale.take("max_groups", int),
-        periods=params.sizes("periods"),
-        period_channels=period.take("channels", int),
-        period_max_channels=period.take("max_downsample_channels", int),
-        period_kernel=kernels[0],
-        period_score_kernel=kernels[1] - 1,
-        period_strides=period.sizes("downsample_scales"),
-    )
-    for section in (params, scale, period):
-        section.close()
-    return config
-
-
-def _convolutions(params: Section, key: str, left_out: Mapping[str, Any]) -> Section:
-    """Return a discriminator's settings after checking what we have one kind of."""
-    section = Section(params.raw(key), left_out, f"{params.path}.{key}")
-    section.only("in_channels", 1)
-    section.only("out_channels", 1)
-    section.only("bias", True)
-    section.only("nonlinear_activation", "LeakyReLU")
-    section.only("nonlinear_activation_params", SLOPE)
-    section.only("use_spectral_norm", False)
-    section.ignore(("use_weight_norm", "period"))
-    return section
+def _vits(top: Section, tts: Section, rate: int, tokens: int) -> Read:
+    audio = vits_audio(top, rate)
+    return audio, *vits_model(tts, tokens, audio)

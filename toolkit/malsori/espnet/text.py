@@ -11,7 +11,7 @@ from malsori.espnet.section import Section
 from malsori.text import FRONTENDS, jamo
 from malsori.text.frontend import TextError
 from malsori.text.tokenizer import TokenizerConfig
-from malsori.text.tokens import SPACE, TokenList
+from malsori.text.tokens import SPACE, TokenList, visible
 
 log = get_logger(__name__)
 
@@ -43,7 +43,7 @@ def read_tokens(value: Any) -> list[str]:
     """
     if not isinstance(value, list) or not all(isinstance(symbol, str) for symbol in value):
         raise MalsoriError("token_list is no list of texts")
-    symbols = [_visible(symbol) for symbol in value]
+    symbols = [visible(symbol) for symbol in value]
     renamed = [(old, new) for old, new in zip(value, symbols, strict=True) if old != new]
     if renamed:
         log.info("tokens renamed: %s", ", ".join(f"{o!r} is {n}" for o, n in renamed))
@@ -144,9 +144,3 @@ def _language(symbols: Sequence[str]) -> str | None:
     needed = "abcdefghijklmnopqrstuvwxyz"
     both = needed + needed.upper()
     return "en" if sum(c in characters for c in both) >= SHARE * len(both) else None
-
-
-def _visible(symbol: str) -> str:
-    if symbol == " ":
-        return SPACE
-    return "".join(f"<U+{ord(c):04X}>" if c.isspace() else c for c in symbol)

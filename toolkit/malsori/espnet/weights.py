@@ -1,13 +1,14 @@
-"""Names and shapes of JETS weights in ESPnet and here, both ways.
+"""Names and shapes of JETS and VITS weights in ESPnet and here, both ways.
 
 Modules are paired one by one from the settings, so that whatever has no partner is found, on
-either side. Four things differ in form:
+either side. Five things differ in form:
 
 - weight norm: ESPnet has ``weight_g`` and ``weight_v``, PyTorch's present one ``original0`` and
   ``original1``, and a pack has it folded into ``weight``;
 - linear layers of a feed-forward part are convolutions of kernel 1 here;
 - a conformer's convolutions of kernel 1 with ReLU are convolutions of kernel 3 here, whose outer
-  taps are 0 (with kernel 1 the part would be the one with Swish);
+  taps are 0 (with kernel 1 the part would be the one with Swish); in VITS the activation is set;
+- the last layer of a WaveNet has outputs that nothing reads; here they do not exist;
 - names that ESPnet has changed over the years.
 """
 
@@ -21,17 +22,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from malsori.core.errors import MalsoriError
-from malsori.espnet.names import (
-    discriminator_pairs,
-    feed_forward_kernels,
-    is_linear,
-    module_pairs,
-    parameter_pairs,
-)
+from malsori.espnet import names as jets_names
+from malsori.espnet import vits_names
+from malsori.espnet.layout import Layout
+from malsori.espnet.names import discriminator_pairs
 from malsori.models.jets import JetsConfig
+from malsori.models.vits import VitsConfig
 from malsori.modules.discriminators import DiscriminatorConfig
 
 Weights = dict[str, Tensor]
+ModelConfig = JetsConfig | VitsConfig
 
 GAIN, DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
 OLD_GAIN, OLD_DIRECTION = "weight_g", "weight_v"
@@ -46,8 +46,8 @@ _OLD_NAMES = (
 )
 """What ESPnet renames itself while it loads."""
 
-ROOT = "alignment_module.t_conv1.weight"
-"""Every JETS generator has this one; what stands before it is the prefix of all its names."""
+ROOTS = {"jets": "alignment_module.t_conv1.weight", "vits": "text_encoder.emb.weight"}
+"""What every generator of a model has; what stands before it is the prefix of all its names."""
 
 
 class Parts(NamedTuple):
@@ -61,8 +61,8 @@ class Parts(NamedTuple):
     """Names of tensors that speech does not need: filters of losses and features."""
 
 
-def from_espnet(state: Mapping[str, Tensor], config: JetsConfig) -> Weights:
-    """Return the weights of our ``Jets`` for those of ESPnet's ``JETSGenerator``.
+def from_espnet(state: Mapping[str, Tensor], config: ModelConfig) -> Weights:
+    """Return the weights of our ``Jets`` or ``Vits`` for those of ESPnet's generator.
 
     Args:
         state: By ESPnet's names, without prefix; weight norm in any of its forms, or folded.
@@ -74,25 +74,24 @@ def from_espnet(state: Mapping[str, Tensor], config: JetsConfig) -> Weights:
     Raises:
         MalsoriError: Names without a partner, on either side; the line lists them.
     """
-    pairs, exact = module_pairs(config, state), dict(parameter_pairs(config))
-    kernels = dict(feed_forward_kernels(config))
-    found, unknown = _paired(_renamed(state), pairs, exact)
-    _refuse_unpaired(unknown, [t for t, ours in pairs.items() if ours not in found.modules])
-    weights = {exact[name]: tensor for name, tensor in found.single.items()}
-    for name in exact:
-        if name not in found.single:
-            _refuse_unpaired([], [name])
+    layout = _layout(config, state)
+    found, unknown = _paired(_renamed(state), layout.modules, layout.parameters)
+    missing = [t for t, ours in layout.modules.items() if ours not in found.modules]
+    _refuse_unpaired(unknown, missing + [n for n in layout.parameters if n not in found.single])
+    weights = {layout.parameters[name]: tensor for name, tensor in found.single.items()}
     for ours, leaves in found.modules.items():
-        if ours in kernels:
-            leaves["weight"] = _as_convolution(leaves["weight"], kernels[ours])
-        if ours.startswith("generator."):
+        if ours in layout.kernels and "weight" in leaves:
+            leaves["weight"] = _as_convolution(leaves["weight"], layout.kernels[ours])
+        if ours in layout.halved:
+            leaves = {leaf: tensor[len(tensor) // 2 :] for leaf, tensor in leaves.items()}
+        if layout.is_normalised(ours):
             leaves = _normalised(leaves)
         weights |= {f"{ours}.{leaf}": tensor for leaf, tensor in leaves.items()}
     return weights
 
 
-def to_espnet(weights: Mapping[str, Tensor], config: JetsConfig) -> Weights:
-    """Return the weights of ESPnet's ``JETSGenerator`` for those of our ``Jets``.
+def to_espnet(weights: Mapping[str, Tensor], config: ModelConfig) -> Weights:
+    """Return the weights of ESPnet's generator for those of our ``Jets`` or ``Vits``.
 
     Args:
         weights: By our names, weight norm there or folded.
@@ -104,21 +103,35 @@ def to_espnet(weights: Mapping[str, Tensor], config: JetsConfig) -> Weights:
     Raises:
         MalsoriError: Names without a partner, on either side; the line lists them.
     """
-    pairs = {ours: theirs for theirs, ours in module_pairs(config, weights).items()}
-    exact = {ours: theirs for theirs, ours in parameter_pairs(config)}
-    kernels = dict(feed_forward_kernels(config))
+    layout = _layout(config, weights)
+    pairs = {ours: theirs for theirs, ours in layout.modules.items()}
+    exact = {ours: theirs for theirs, ours in layout.parameters.items()}
     found, unknown = _paired(weights, pairs, exact)
     missing = [ours for ours, theirs in pairs.items() if theirs not in found.modules]
     _refuse_unpaired(unknown, missing + [name for name in exact if name not in found.single])
     state = {exact[name]: tensor for name, tensor in found.single.items()}
     for ours, theirs in pairs.items():
         leaves = found.modules[theirs]
-        if ours in kernels and is_linear(ours, config):
+        if ours in layout.kernels and layout.is_linear(ours):
             leaves["weight"] = leaves["weight"].squeeze(-1)
-        if ours.startswith("generator."):
+        if layout.is_normalised(ours):
             leaves = _old_normalised(leaves)
+        if ours in layout.halved:
+            leaves = {leaf: _with_unread_half(leaf, tensor) for leaf, tensor in leaves.items()}
         state |= {f"{theirs}.{leaf}": tensor for leaf, tensor in leaves.items()}
     return state
+
+
+def _layout(config: ModelConfig, state: Mapping[str, Tensor]) -> Layout:
+    if isinstance(config, VitsConfig):
+        return vits_names.vits_layout(config, state)
+    return jets_names.jets_layout(config, state)
+
+
+def _with_unread_half(leaf: str, tensor: Tensor) -> Tensor:
+    """Return the tensor behind as many outputs that are 0; their direction may be any."""
+    fill = torch.ones_like if leaf == OLD_DIRECTION else torch.zeros_like
+    return torch.cat([fill(tensor), tensor])
 
 
 def discriminator_from_espnet(state: Mapping[str, Tensor], config: DiscriminatorConfig) -> Weights:
@@ -161,19 +174,21 @@ def discriminator_to_espnet(weights: Mapping[str, Tensor], config: Discriminator
     }
 
 
-def split_state(state: Mapping[str, Tensor]) -> Parts:
+def split_state(state: Mapping[str, Tensor], model: str = "jets") -> Parts:
     """Return the parts of a whole ESPnet model's state.
 
     Args:
         state: By ESPnet's names with whatever prefix: ``tts.generator.``, ``generator.``,
             ``module.tts.generator.`` or none.
+        model: Which one it is of, jets or vits.
 
     Raises:
-        MalsoriError: There is no JETS generator in it.
+        MalsoriError: There is no such generator in it.
     """
-    roots = [name[: -len(ROOT)] for name in state if name.endswith(ROOT)]
+    root = ROOTS[model]
+    roots = [name[: -len(root)] for name in state if name.endswith(root)]
     if len(roots) != 1 or (roots[0] and not roots[0].endswith(".")):
-        raise MalsoriError(f"holds no weights of one JETS generator ({ROOT!r})")
+        raise MalsoriError(f"holds no weights of one {model.upper()} generator ({root!r})")
     generator_prefix = roots[0]
     model_prefix = generator_prefix.removesuffix("generator.")
     parts = Parts({}, {}, {}, [])
@@ -189,11 +204,18 @@ def split_state(state: Mapping[str, Tensor]) -> Parts:
         elif name.startswith(generator_prefix):
             parts.generator[name[len(generator_prefix) :]] = tensor
         else:
-            raise MalsoriError(f"{name!r} is no weight that a JETS model has")
-    for name in [n for n in parts.generator if _never_read(n)]:
+            raise MalsoriError(f"{name!r} is no weight that a {model.upper()} model has")
+    for name in [n for n in parts.generator if _never_read(n, model, parts.generator)]:
         del parts.generator[name]
         parts.unused.append(generator_prefix + name)
     return parts
+
+
+def _never_read(name: str, model: str, state: Mapping[str, Tensor]) -> bool:
+    """Return whether ESPnet's generator never reads a tensor of its own."""
+    if model == "vits":
+        return vits_names.never_read(name, state)
+    return jets_names.never_read(name)
 
 
 def _only_trains(name: str) -> bool:
@@ -201,15 +223,6 @@ def _only_trains(name: str) -> bool:
     return name.startswith(
         ("mel_loss.", "feats_extract.", "pitch_extract.", "energy_extract.", "predictor.")
     )
-
-
-def _never_read(name: str) -> bool:
-    """Return whether ESPnet's JETS generator never reads a tensor of its own.
-
-    Tables of positions were kept in files until 2020; the global condition of HiFi-GAN is built
-    where ``generator_global_channels`` asks for it, and never given anything.
-    """
-    return name.endswith(".pe") or name.startswith("generator.global_conv.")
 
 
 def _renamed(state: Mapping[str, Tensor]) -> Weights:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from malsori.core.config import Choice, build, choice
 from malsori.core.errors import ConfigError, MalsoriError
@@ -24,12 +25,20 @@ from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.linear import LinearSpectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
+from malsori.models.latent import carry_over, converted, seeded_noise
 from malsori.models.melody import MelodyOutput, MelodyPredictor
-from malsori.models.voice import Analysis, Conditions, Controls, Prosody, Speech, VoiceContext
-from malsori.modules import GENERATORS
+from malsori.models.voice import (
+    Analysis,
+    Conditions,
+    Controls,
+    Converted,
+    Prosody,
+    Speech,
+    VoiceContext,
+)
+from malsori.modules import GENERATORS, STACKS
 from malsori.modules.alignment import token_of_frame
 from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig
-from malsori.modules.conformer import Conformer, ConformerConfig
 from malsori.modules.duration_flow import DurationFlow, DurationFlowConfig
 from malsori.modules.excitation import Melody
 from malsori.modules.features import Features
@@ -53,7 +62,9 @@ class VitsConfig:
     """Channels of encoded tokens and of the latent; even."""
     condition: int = 256
     """Numbers that speaker and language become, where the voice has more than one of either."""
-    encoder: ConformerConfig = ConformerConfig(
+    encoder: Choice = choice(
+        STACKS,
+        "conformer",
         layers=6,
         hidden=768,
         kernel=1,
@@ -62,7 +73,7 @@ class VitsConfig:
         position_dropout=0.0,
         attention_dropout=0.0,
     )
-    """Stack over tokens."""
+    """Stack over tokens; the paper's is ``relative_transformer``."""
     padding: Literal["masked", "seen"] = "masked"
     """masked: an utterance gives the same whatever batch it is in; seen: convolutions of the
     encoder read what lies behind its end, as ESPnet's do."""
@@ -70,8 +81,9 @@ class VitsConfig:
     """Stack from linear spectrum to latent; training only."""
     flow: FlowConfig = FlowConfig()
     """Between posterior and prior."""
-    duration: Literal["stochastic", "plain"] = "stochastic"
-    """stochastic: durations are drawn from their law; plain: one duration, the likeliest."""
+    duration: Literal["stochastic", "plain", "log"] = "stochastic"
+    """stochastic: durations are drawn from their law; plain: one duration, the likeliest; log:
+    likewise, from a network that says log(frames) itself, rounded up, as the original's does."""
     duration_flow: DurationFlowConfig = DurationFlowConfig()
     """The stochastic predictor."""
     duration_predictor: PredictorConfig = PredictorConfig()
@@ -166,7 +178,8 @@ class Vits(nn.Module):
             embedding=config.speaker_embedding,
         )
         condition = config.condition if self.conditioning.present else 0
-        stack = Conformer(config.encoder, width, masked=config.padding == "masked")
+        masked = config.padding == "masked"
+        stack = build(STACKS, config.encoder, width=width, masked=masked)
         self.embedding = TextEmbedding(context.tokens, width)
         self.text = TextPrior(stack, width, width)
         self.posterior = PosteriorEncoder(config.posterior, self.spectrogram.bins, width, condition)
@@ -177,7 +190,8 @@ class Vits(nn.Module):
         if config.duration == "stochastic":
             self.duration_flow = DurationFlow(config.duration_flow, width, condition)
         else:
-            self.duration_predictor = VariancePredictor(config.duration_predictor, width)
+            eps = 1e-5 if config.duration == "log" else 1e-12
+            self.duration_predictor = VariancePredictor(config.duration_predictor, width, eps=eps)
             self.duration_condition = nn.Linear(condition, width) if condition else None
         settings: GeneratorSettings = config.generator.config
         self.melody: MelodyPredictor | None = None
@@ -223,6 +237,8 @@ class Vits(nn.Module):
             bound = self.duration_flow(prior.hidden, valid, durations, told)
         else:
             log_durations = self._predict(prior.hidden, valid, told)
+            if self.config.duration == "log":
+                log_durations = F.softplus(log_durations)  # log(d + 1), if it is log d
         segment = min(self.config.segment, int(lengths.min()))
         starts = random_starts(lengths, segment)
         latent, sung, melody = found.posterior.sample, None, None
@@ -319,6 +335,31 @@ class Vits(nn.Module):
         said = Prosody(durations=durations, pitch=unknown, energy=unknown)
         return Speech(wav=wav, wav_lengths=wav_lengths, prosody=said)
 
+    def convert(
+        self, features: Features, source: Conditions, target: Conditions, pitch_shift: float = 0.0
+    ) -> Converted:
+        """Return the recordings, spoken by others; a batch gives the samples of each alone.
+
+        Args:
+            features: The recordings; the samples themselves are looked at.
+            source: Speaker, language of the recordings.
+            target: Speaker, language of what is returned.
+            pitch_shift: Added to the pitch that a generator with harmonics sings; without harmonics
+                it is in the latent, and this does nothing.
+        """
+        told = self._tell(source), self._tell(target)
+        lengths = features.mel_lengths
+        valid = valid_positions(lengths, features.mel.shape[1])
+        linear = self.spectrogram(features.wav, features.wav_lengths)
+        noise = self._noise(lengths, self.config.width)
+        latent = carry_over(self.posterior, self.flow, linear, valid, told, noise)
+        melody = None
+        if self.melody is not None:
+            sung = self.melody.beside(pitch_shift, latent, lengths)
+            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+        wav = self.generator(latent, told[1], valid if len(latent) > 1 else None, melody)
+        return converted(wav, features)
+
     def _tell(self, conditions: Conditions) -> Tensor | None:
         """Return speaker and language as numbers, (B, G) or (1, G); None for a voice of one."""
         told = self.conditioning.read(
@@ -338,11 +379,14 @@ class Vits(nn.Module):
             frames = (log.exp() / speed).ceil()
         else:
             log = self._predict(hidden, valid, told)
-            frames = ((log.float().exp() - 1) / speed).round()
+            if self.config.duration == "log":
+                frames = (log.float().exp() / speed).ceil()
+            else:
+                frames = ((log.float().exp() - 1) / speed).round()
         return frames.clamp(1, LONGEST_TOKEN).long() * valid
 
     def _predict(self, hidden: Tensor, valid: Tensor, told: Tensor | None) -> Tensor:
-        """Return the plain predictor's log(frames + 1), (B, N)."""
+        """Return the plain predictor's log(frames + 1) or log(frames), (B, N)."""
         assert self.duration_predictor is not None
         hidden = hidden.detach()
         if self.duration_condition is not None and told is not None:
@@ -351,11 +395,7 @@ class Vits(nn.Module):
 
     def _noise(self, lengths: Tensor, channels: int) -> Tensor:
         """Return standard normal noise, (B, longest, channels), as each utterance alone has it."""
-        rows = []
-        for length in lengths.tolist():
-            seeded = torch.Generator().manual_seed(self.config.noise_seed)
-            rows.append(torch.randn(length, channels, generator=seeded))
-        return nn.utils.rnn.pad_sequence(rows, batch_first=True).to(lengths.device)
+        return seeded_noise(lengths, channels, self.config.noise_seed)
 
 
 class LatentAlignment(NamedTuple):

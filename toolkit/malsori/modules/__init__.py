@@ -1,4 +1,4 @@
-"""Building blocks of networks, and the registries of stacks and waveform generators."""
+"""Building blocks of networks, and the registries of stacks, generators and speaker encoders."""
 
 from malsori.core.registry import Registry
 
@@ -10,6 +10,7 @@ STACKS = Registry(
         "fastformer": "malsori.modules.fastformer:ENTRY",
         "long_short": "malsori.modules.long_short:ENTRY",
         "reformer": "malsori.modules.reformer:ENTRY",
+        "relative_transformer": "malsori.modules.relative_transformer:ENTRY",
     },
 )
 """Sequence to sequence of the same length and width: encoders and decoders."""
@@ -25,3 +26,8 @@ GENERATORS = Registry(
     },
 )
 """Frames to waveform."""
+
+SPEAKER_ENCODERS = Registry(
+    "speaker encoder", {"resemblyzer": "malsori.modules.speaker_encoder:RESEMBLYZER"}
+)
+"""Recording to a vector that says who speaks."""

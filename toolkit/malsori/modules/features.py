@@ -35,6 +35,8 @@ class Features:
     """(B,)."""
     voiced: Tensor | None = None
     """1 where a frame is voiced, else 0, (B, T); None where that was not kept."""
+    durations: Tensor | None = None
+    """Frames per token, (B, N), where they are given; None where they are learnt."""
 
 
 class FeatureExtractor(nn.Module):

@@ -56,27 +56,48 @@ class EmbeddingConfig:
         within(self, "[0, 1)", "dropout")
 
 
-class VariancePredictor(nn.Module):
-    """Predict one value per token: log duration, pitch or energy.
+class PredictorLayers(nn.Module):
+    """The convolutions of a predictor, before what is read off them.
 
     Args:
         config: Sizes.
         width: D.
         masked: Keep padding out of the convolutions; False lets them read it, as ESPnet's do.
+        eps: Added to variances by the norms.
 
     Source: FastSpeech 2, arXiv:2006.04558, section 2.3.
     """
 
-    def __init__(self, config: PredictorConfig, width: int, masked: bool = True) -> None:
+    def __init__(
+        self, config: PredictorConfig, width: int, masked: bool = True, eps: float = 1e-12
+    ) -> None:
         super().__init__()
         self.detach = config.detach
         self.masked = masked
         sizes = [width] + [config.channels] * config.layers
+        self.channels = sizes[-1]
         self.blocks = nn.ModuleList(
-            PredictorBlock(before, after, config.kernel, config.dropout)
+            PredictorBlock(before, after, config.kernel, config.dropout, eps)
             for before, after in itertools.pairwise(sizes)
         )
-        self.out = nn.Linear(sizes[-1], 1)
+
+    def hidden(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Return what the last convolution makes of ``x``, (B, N, D); see ``VariancePredictor``."""
+        if self.detach:
+            x = x.detach()
+        for block in self.blocks:
+            x = block(x.masked_fill(~valid[..., None], 0.0) if self.masked else x)
+        return x
+
+
+class VariancePredictor(PredictorLayers):
+    """Predict one value per token: log duration, pitch or energy; see ``PredictorLayers``."""
+
+    def __init__(
+        self, config: PredictorConfig, width: int, masked: bool = True, eps: float = 1e-12
+    ) -> None:
+        super().__init__(config, width, masked, eps)
+        self.out = nn.Linear(self.channels, 1)
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return one value per token, (B, N); zero where ``valid`` is False.
@@ -85,20 +106,18 @@ class VariancePredictor(nn.Module):
             x: Encoder output, (B, N, D).
             valid: True where a token exists, (B, N).
         """
-        if self.detach:
-            x = x.detach()
-        for block in self.blocks:
-            x = block(x.masked_fill(~valid[..., None], 0.0) if self.masked else x)
-        return self.out(x).squeeze(-1).masked_fill(~valid, 0.0)  # type: ignore[no-any-return]
+        return self.out(self.hidden(x, valid)).squeeze(-1).masked_fill(~valid, 0.0)  # type: ignore[no-any-return]
 
 
 class PredictorBlock(nn.Module):
     """Convolution, ReLU, layer norm over channels, dropout."""
 
-    def __init__(self, before: int, after: int, kernel: int, dropout: float) -> None:
+    def __init__(
+        self, before: int, after: int, kernel: int, dropout: float, eps: float = 1e-12
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(before, after, kernel, padding=kernel // 2)
-        self.norm = nn.LayerNorm(after, eps=1e-12)
+        self.norm = nn.LayerNorm(after, eps=eps)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Axes: B utterances, N tokens, D width, Z latent channels.
 
 Source: Kim, Kong, Son 2021 (VITS), arXiv:2106.06103, section 2.5.2. The paper's stack is a
 transformer with windowed relative positions; ESPnet's, and so the default here, is a conformer.
+VAEJETS has the same over frames in place of tokens: N is T there.
 """
 
 from __future__ import annotations

@@ -21,7 +21,13 @@ from malsori.core.errors import ConfigError, MalsoriError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
 from malsori.packs.archive import MEGABYTE, Archive, Rules, open_archive
-from malsori.packs.settings import name_list, plain_mapping, refuse_foreign_code, value_of
+from malsori.packs.settings import (
+    name_list,
+    optional_name,
+    plain_mapping,
+    refuse_foreign_code,
+    value_of,
+)
 from malsori.text.tokens import TokenList
 
 FORMAT_VERSION = 1
@@ -52,8 +58,8 @@ class VoiceFiles:
     origin: str
     """Where it was read, for messages."""
     description: dict[str, Any]
-    """Audio and model settings; if it reads text those of its tokenizer, speakers and languages;
-    of a pack also the task."""
+    """Audio and model settings; if it reads text those of its tokenizer, speakers and languages and
+    the encoder of the speaker vectors that it was trained with; of a pack also the task."""
     weights: dict[str, Tensor]
     """Of the model that speaks; in packs the weight norm is folded."""
     statistics: Statistics
@@ -143,6 +149,7 @@ def _of_text(
     refuse_foreign_code(path, description["tokenizer"])
     for key in ("speakers", "languages"):
         name_list(description, key, path / "config.yaml")
+    refuse_foreign_code(path, optional_name(description, "speaker_encoder", path / "config.yaml"))
     try:
         return Statistics.from_json(json.loads(members["stats.json"]), f"{path}: stats.json")
     except (ValueError, RecursionError) as error:

@@ -14,13 +14,11 @@ Source: the layout of the files that github.com/jik876/hifi-gan publishes.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from malsori.core.config import from_dict, to_dict
@@ -30,11 +28,11 @@ from malsori.dsp.statistics import Statistics
 from malsori.modules.hifigan import HifiganConfig, HifiganV2Config, HifiganV3Config
 from malsori.packs.archive import MEGABYTE
 from malsori.packs.format import VoiceFiles
+from malsori.packs.plain_files import file_content, json_content
 from malsori.packs.settings import value_of
-from malsori.packs.torch_weights import load_state
+from malsori.packs.torch_weights import folded, load_state
 
 LARGEST_WEIGHTS = 2048 * MEGABYTE
-LARGEST_CONFIG = 1 * MEGABYTE
 VERSIONS = {
     "hifigan_v1": HifiganConfig,
     "hifigan_v2": HifiganV2Config,
@@ -50,7 +48,6 @@ NAMES = (
     (r"resblocks\.(\d+)\.convs2\.(\d+)", r"generator.residuals.\1.plain.\2"),
 )
 """Layers there, and here within a vocoder."""
-GAIN, DIRECTION = "weight_g", "weight_v"
 WANTED = "a generator, such as generator_v1 or g_02500000, not its discriminators, do_02500000"
 
 
@@ -64,7 +61,7 @@ def read_hifigan(path: Path, config: Path | None = None) -> VoiceFiles:
     Raises:
         MalsoriError: A file is missing, damaged or of something else; one line that names it.
     """
-    content = _content(path, LARGEST_WEIGHTS)
+    content = file_content(path, LARGEST_WEIGHTS)
     beside = config if config is not None else path.parent / "config.json"
     if config is None and not beside.exists():
         raise MalsoriError(f"{path}: no config.json beside it; name it with --config")
@@ -91,13 +88,7 @@ def read_hifigan(path: Path, config: Path | None = None) -> VoiceFiles:
 
 def _description(path: Path) -> dict[str, Any]:
     """Return the settings in a ``config.json`` as a vocoder's."""
-    try:
-        tree = json.loads(_content(path, LARGEST_CONFIG))
-    except (ValueError, RecursionError) as error:
-        raise MalsoriError(f"{path}: not a JSON file: {error}") from error
-    kind = str(value_of(tree, "resblock", path))
-    if kind not in PAIRED:
-        raise MalsoriError(f"{path}: resblock: {kind!r} is not one of {', '.join(PAIRED)}")
+    tree = json_content(path)
     rate = value_of(tree, "sampling_rate", path)
     highest = value_of(tree, "fmax", path)
     audio = {
@@ -109,6 +100,27 @@ def _description(path: Path) -> dict[str, Any]:
         "mel_low_hz": value_of(tree, "fmin", path),
         "mel_high_hz": rate / 2 if highest is None and isinstance(rate, int) else highest,
     }
+    try:
+        settings = from_dict(AudioConfig, audio, "audio")
+    except ConfigError as error:
+        raise MalsoriError(f"{path}: {error}") from error
+    model = {"name": "hifigan", "mel": "hifigan", "generator": generator_settings(tree, path)}
+    return {"audio": to_dict(settings), "task": {"name": "vocoder"}, "model": model}
+
+
+def generator_settings(tree: Any, path: Path) -> dict[str, Any]:
+    """Return our settings, name included, for those of a generator in ``tree``.
+
+    Args:
+        tree: With ``resblock``, ``upsample_rates`` and the like.
+        path: Where it was read, for messages.
+
+    Raises:
+        MalsoriError: One is missing, or there is no such generator; the line names it.
+    """
+    kind = str(value_of(tree, "resblock", path))
+    if kind not in PAIRED:
+        raise MalsoriError(f"{path}: resblock: {kind!r} is not one of {', '.join(PAIRED)}")
     sizes = {
         "channels": value_of(tree, "upsample_initial_channel", path),
         "upsampling": value_of(tree, "upsample_rates", path),
@@ -118,13 +130,11 @@ def _description(path: Path) -> dict[str, Any]:
         "paired": PAIRED[kind],
     }
     try:
-        settings = from_dict(AudioConfig, audio, "audio")
         generator = from_dict(HifiganConfig, sizes, "generator")
     except ConfigError as error:
         raise MalsoriError(f"{path}: {error}") from error
     _refuse_other_shapes(generator, path)
-    model = {"name": "hifigan", "mel": "hifigan", "generator": _named(generator)}
-    return {"audio": to_dict(settings), "task": {"name": "vocoder"}, "model": model}
+    return _named(generator)
 
 
 def _refuse_other_shapes(generator: HifiganConfig, path: Path) -> None:
@@ -149,47 +159,16 @@ def _named(generator: HifiganConfig) -> dict[str, Any]:
 def our_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights by our names, weight norm folded."""
     ours = {}
-    for name, tensor in state.items():
+    for name, tensor in folded(state).items():
         layer, _, what = name.rpartition(".")
-        if what == GAIN:
-            continue
-        if what == DIRECTION:
-            gain = state.get(f"{layer}.{GAIN}")
-            if gain is None:
-                raise MalsoriError(f"{layer}.{GAIN} is missing")
-            tensor, what = _folded(gain, tensor, layer), "weight"
-        ours[f"{_our_name(layer, name)}.{what}"] = tensor.float().contiguous()
+        ours[f"{our_name(layer, name)}.{what}"] = tensor
     return ours
 
 
-def _our_name(layer: str, name: str) -> str:
+def our_name(layer: str, name: str) -> str:
+    """Return our name of a layer; ``name`` is for messages."""
     for theirs, here in NAMES:
         found = re.fullmatch(theirs, layer)
         if found is not None:
             return found.expand(here)
     raise MalsoriError(f"{name!r} is no part of a HiFi-GAN generator")
-
-
-def _folded(gain: Tensor, direction: Tensor, layer: str) -> Tensor:
-    """Return the weight of norm ``gain`` in each row of ``direction``, (C, …)."""
-    if gain.numel() != len(direction) or not direction.dim():
-        raise MalsoriError(
-            f"{layer}: weight_g {list(gain.shape)} does not fit weight_v {list(direction.shape)}"
-        )
-    norm = direction.float().flatten(1).norm(dim=1)
-    scale = gain.float().flatten() / norm
-    weight = direction.float() * scale.view(-1, *[1] * (direction.dim() - 1))
-    if not torch.isfinite(weight).all():
-        raise MalsoriError(f"{layer}: weights that are not finite; the file is damaged")
-    return weight
-
-
-def _content(path: Path, largest: int) -> bytes:
-    try:
-        if path.stat().st_size > largest:
-            raise MalsoriError(f"{path}: larger than {largest // MEGABYTE} MB; refused")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise MalsoriError(f"{path}: no such file") from None
-    except OSError as error:
-        raise MalsoriError(f"{path}: cannot be read: {error.strerror or error}") from error

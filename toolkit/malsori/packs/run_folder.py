@@ -14,7 +14,7 @@ from malsori.core.files import read_json, sha256
 from malsori.dsp.statistics import Statistics
 from malsori.packs.ancestry import RECORD, ancestry
 from malsori.packs.format import TEXT_FILES, VoiceFiles, neutral_statistics
-from malsori.packs.settings import name_list, value_of
+from malsori.packs.settings import name_list, optional_name, value_of
 from malsori.tasks import TASKS
 from malsori.tasks.task import Material, TaskConfig
 
@@ -44,6 +44,8 @@ def read_run(folder: Path, checkpoint: str = "best", training: bool = False) -> 
             "speakers": name_list(read_names, "speakers", names),
             "languages": name_list(read_names, "languages", names),
         }
+        encoder = optional_name(read_names, "speaker_encoder", names)
+        description |= {"speaker_encoder": encoder} if encoder else {}
         statistics = Statistics.load(folder / "stats.json")
     else:
         statistics = neutral_statistics(description, path)

@@ -63,6 +63,18 @@ def value_of(tree: Any, key: str, path: Path) -> Any:
     return tree[key]
 
 
+def optional_name(tree: Mapping[str, Any], key: str, path: Path) -> str | None:
+    """Return the text that ``tree``, read from ``path``, holds for ``key``; None for nothing.
+
+    Raises:
+        MalsoriError: It is something else.
+    """
+    name = tree.get(key)
+    if name is not None and not (isinstance(name, str) and name):
+        raise MalsoriError(f"{path}: {key} is no name; the file is damaged")
+    return name
+
+
 def name_list(tree: Any, key: str, path: Path) -> list[str]:
     """Return the list of names that ``tree``, read from ``path``, holds for ``key``.
 

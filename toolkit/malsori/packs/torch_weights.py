@@ -25,6 +25,8 @@ UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError),
 )
 """What PyTorch raises for files that are no weights, or hold more than that."""
+GAIN, DIRECTION = "weight_g", "weight_v"
+"""Of PyTorch's first weight norm."""
 WRAPPERS = ("model", "module", "state_dict")
 """Keys below which trainers keep the weights, beside optimisers and counters."""
 
@@ -65,6 +67,42 @@ def load_state(content: bytes, wrappers: Sequence[str] = WRAPPERS) -> dict[str, 
         half = tensor.dtype in (torch.float16, torch.bfloat16)
         state[name] = tensor.detach().float() if half else tensor.detach()
     return state
+
+
+def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights in fp32 without weight norm: one ``weight`` for ``weight_g`` and ``weight_v``.
+
+    Raises:
+        MalsoriError: One of the two is missing, or they make no finite weight.
+    """
+    plain = {}
+    for name, tensor in state.items():
+        layer, _, what = name.rpartition(".")
+        if what == GAIN:
+            if f"{layer}.{DIRECTION}" not in state:
+                raise MalsoriError(f"{layer}.{DIRECTION} is missing")
+        elif what == DIRECTION:
+            gain = state.get(f"{layer}.{GAIN}")
+            if gain is None:
+                raise MalsoriError(f"{layer}.{GAIN} is missing")
+            plain[f"{layer}.weight"] = _product(gain, tensor, layer)
+        else:
+            plain[name] = tensor.float().contiguous()
+    return plain
+
+
+def _product(gain: Tensor, direction: Tensor, layer: str) -> Tensor:
+    """Return the weight of norm ``gain`` in each row of ``direction``, (C, …)."""
+    if gain.numel() != len(direction) or not direction.dim():
+        raise MalsoriError(
+            f"{layer}: weight_g {list(gain.shape)} does not fit weight_v {list(direction.shape)}"
+        )
+    norm = direction.float().flatten(1).norm(dim=1)
+    scale = gain.float().flatten() / norm
+    weight = direction.float() * scale.view(-1, *[1] * (direction.dim() - 1))
+    if not torch.isfinite(weight).all():
+        raise MalsoriError(f"{layer}: weights that are not finite; the file is damaged")
+    return weight
 
 
 def _why_unreadable(error: Exception) -> str:

@@ -15,6 +15,13 @@ from malsori.text.frontend import TextError
 BLANK, UNKNOWN, SPACE = "<blank>", "<unk>", "<space>"
 
 
+def visible(symbol: str) -> str:
+    """Return a symbol as ``tokens.txt`` may have it: white space by name, ``<U+3000>``."""
+    if symbol == " ":
+        return SPACE
+    return "".join(f"<U+{ord(c):04X}>" if c.isspace() else c for c in symbol)
+
+
 class TokenList:
     """Symbols with ids 0 to n - 1; 0 is blank and padding, 1 unknown.
 
