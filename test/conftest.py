@@ -169,6 +169,46 @@ def aligner_run(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
+def vaejets_conf(tiny_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the training config of a small VAEJETS for two speakers, with harmonics."""
+    root = tmp_path_factory.mktemp("duo")
+    shutil.copytree(tiny_corpus.root / "data", root / "data")
+    for path in (root / "data").glob("*/utt2spk"):
+        names = [line.split()[0] for line in path.read_text().splitlines()]
+        speakers = {name: ("june", "mina")[int(name[1:]) % 2] for name in names}
+        path.write_text("".join(f"{name} {who}\n" for name, who in speakers.items()))
+        spoken = {
+            who: [n for n in names if speakers[n] == who] for who in sorted({*speakers.values()})
+        }
+        rows = "".join(f"{who} {' '.join(keys)}\n" for who, keys in spoken.items())
+        path.with_name("spk2utt").write_text(rows)
+    tree = tiny_tree(root)
+    network = {"layers": 2, "channels": 12, "kernel": 3}
+    generator = {"name": "hifigan_v3", "channels": 16, "initial_std": 0.2, "harmonics": 2}
+    tree["model"] |= {
+        "name": "vaejets", "latent": 8, "posterior": network, "melody": {"channels": 8},
+        "flow": {"couplings": 2, "network": network}, "generator": generator,
+    }  # fmt: skip
+    tree["task"] |= {"reconstruction": "stft"}
+    tree["training"] |= {"steps": 4, "validate_every": 2}
+    conf = root / "train.yaml"
+    conf.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return conf
+
+
+@pytest.fixture(scope="session")
+def vaejets_run(vaejets_conf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a run folder of that VAEJETS after four steps; tests only read it."""
+    from malsori.core.config import load
+    from malsori.train.config import TrainConfig
+    from malsori.train.run import train
+
+    folder = tmp_path_factory.mktemp("exp") / "vaejets"
+    train(load(TrainConfig, vaejets_conf), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_pack(lively_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a pack of the tiny run; tests only read it."""
     from malsori.infer.pack import Licences, write_pack

@@ -14,6 +14,7 @@ name=                               # the run folder is exp/NAME; empty: from co
 sets="train dev test"               # data dirs to make tokens and statistics for
 decode_sets="test"                  # data dirs to decode and score
 checkpoint=best                     # best, last, average or step-N: to decode, score and pack
+vocoder=                            # pack or run folder that makes a model's mels audible; empty: Griffin-Lim
 licence="unknown"                   # of the voice, told in the pack
 data_licence="public domain"        # of the corpus, told in the pack
 processes=1                         # that train together: one for each GPU
@@ -44,7 +45,8 @@ stage 4 "train" \
     "data.train=$data/train" "data.dev=$data/dev" "data.tokens=$tokens" "data.stats=$stats" \
     "${overrides[@]}"
 stage 5 "decode: speak the texts of: $decode_sets" \
-    for_each_set malsori decode --exp "$exp" --data "$data/{set}" --checkpoint "$checkpoint"
+    for_each_set malsori decode --exp "$exp" --data "$data/{set}" --checkpoint "$checkpoint" \
+    ${vocoder:+--vocoder "$vocoder"}
 stage 6 "score: compare with the recordings of: $decode_sets" \
     for_each_set malsori score --exp "$exp" --set "{set}" --data "$data/{set}"
 stage 7 "pack: one file that speaks" \

@@ -11,6 +11,7 @@ name=                               # the run folder is exp/NAME; empty: from co
 sets="train dev test train_sample"  # data dirs to make tokens and statistics for
 decode_sets="test_mini_kss test_mini_ljspeech train_sample"   # data dirs to decode and score
 checkpoint=best                     # best, last, average or step-N: to decode, score and pack
+vocoder=                            # pack or run folder that makes a model's mels audible; empty: Griffin-Lim
 licence=                            # of the voice, told in the pack; empty: those of the corpora
 data_licence=                       # of the corpora, told in the pack; empty: likewise
 processes=1                         # that train together: one for each GPU
@@ -39,7 +40,8 @@ stage 4 "train" \
     "data.train=$data/train" "data.dev=$data/dev" "data.tokens=$tokens" "data.stats=$stats" \
     "${overrides[@]}"
 stage 5 "decode: speak the texts of: $decode_sets" \
-    for_each_set malsori decode --exp "$exp" --data "$data/{set}" --checkpoint "$checkpoint"
+    for_each_set malsori decode --exp "$exp" --data "$data/{set}" --checkpoint "$checkpoint" \
+    ${vocoder:+--vocoder "$vocoder"}
 stage 6 "score: compare with the recordings of: $decode_sets" \
     for_each_set malsori score --exp "$exp" --set "{set}" --data "$data/{set}"
 stage 7 "pack: one file that speaks" \

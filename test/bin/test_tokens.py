@@ -24,6 +24,18 @@ def test_folder_is_written(train: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "begins"), [("phn", "b <blank> ᄀ <blank> ᅡ <blank> ᆸ "), ("char", "b <blank> 값 ")]
+)
+def test_blanks_around_every_token(train: Path, tmp_path: Path, kind: str, begins: str) -> None:
+    out, words = tmp_path / "out", ["--type", kind, "--blanks"]
+    assert main(["tokens", "--data", str(train), "--out", str(out), *words]) == 0
+    line = (out / "train.tokens").read_text("utf-8").splitlines()[1]
+    assert line.startswith(begins) and line.endswith(" . <blank>")
+    symbols = TokenList.load(out / "tokens.txt").symbols
+    assert symbols.count("<blank>") == 1 and len(symbols) > 10
+
+
+@pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["--max-rejected", "2"], 2, "between 0 and 1"),
@@ -31,6 +43,8 @@ def test_folder_is_written(train: Path, tmp_path: Path) -> None:
         (["--frontend", "korean"], 1, "known:"),
         (["--lexicon", "nowhere.tsv"], 1, "nowhere.tsv"),
         (["--type", "char", "--lexicon", "x.tsv"], 1, "lexicon"),
+        (["--frontend", "ko,en"], 1, "has no utt2lang to tell ko, en apart by"),
+        (["--lexicon-language", "en"], 1, "lexicon_language: 'en' is not in ko"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malsori.dsp.audio import AudioError
-from malsori.dsp.silence import silences, speech_bounds
+from malsori.dsp.silence import shorten_silences, silences, speech_bounds
 
 RATE = 16000
 
@@ -88,3 +88,22 @@ def test_speech_without_silence_has_none() -> None:
     assert silences(padded(0.0, 0.5, 0.0), RATE) == []
     with pytest.raises(AudioError, match="silent"):
         silences(np.zeros(800, np.float32), RATE)
+
+
+@given(head=st.floats(0.0, 1), pause=st.floats(0.0, 1), tail=st.floats(0.0, 1))
+@settings(max_examples=40, deadline=None)
+def test_shortened_silences_leave_the_speech_whole(head: float, pause: float, tail: float) -> None:
+    longest = 0.3
+    wav = np.concatenate([padded(head, 0.4, pause / 2), padded(pause / 2, 0.4, tail)])
+    short = shorten_silences(wav, RATE, longest_seconds=longest)
+    kept = 0.8 + min(pause, longest) + min(head, longest / 2) + min(tail, longest / 2)
+    assert len(short) / RATE == pytest.approx(kept, abs=0.03)
+    assert np.square(short).sum() == pytest.approx(np.square(wav).sum(), rel=1e-3)
+    np.testing.assert_array_equal(shorten_silences(short, RATE, longest_seconds=longest), short)
+
+
+def test_only_silence_cannot_be_shortened() -> None:
+    with pytest.raises(AudioError, match="silent"):
+        shorten_silences(np.zeros(800, np.float32), RATE)
+    with pytest.raises(ValueError, match="0 s of silence"):
+        shorten_silences(padded(0.1, 0.1, 0.1), RATE, longest_seconds=0)

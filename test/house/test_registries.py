@@ -56,6 +56,7 @@ JETS = {
     "generator": GENERATOR,
     "segment": 8,
 }
+ACOUSTIC = {name: x for name, x in JETS.items() if name not in ("generator", "segment")}
 NETWORK = {"layers": 2, "channels": 8}
 VITS = {
     "width": 8,
@@ -68,6 +69,7 @@ VITS = {
     "generator": GENERATOR,
     "segment": 8,
 }
+VAEJETS = {**JETS, "latent": 8, "posterior": NETWORK, "flow": VITS["flow"]}
 GAME = {
     "discriminator": {
         "scale_channels": 16,
@@ -87,6 +89,11 @@ SMALLEST: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "vits": ("gan_tts", VITS, GAME),
     "vits, with plain durations": ("gan_tts", {**VITS, "duration": "plain"}, GAME),
+    "vaejets": ("gan_tts", VAEJETS, {**GAME, "reconstruction": "stft"}),
+    "fastspeech2": ("tts", ACOUSTIC, {}),
+    "fastspeech2, with a post-net": ("tts", {**ACOUSTIC, "postnet": {"layers": 2}}, {}),
+    "fastspeech2, frame by frame": ("tts", {**ACOUSTIC, "pitch": {"level": "frame"}}, {}),
+    "fastspeech2, with wavelets": ("tts", {**ACOUSTIC, "pitch": {"level": "wavelet"}}, {}),
     "aligner": ("align", {"width": 16}, {}),
     "hifigan": ("vocoder", {"generator": GENERATOR, "segment": 8}, GAME),
     **{name: ("gan_tts", {"params": params}, {}) for name, params in ESPNET_PARAMS.items()},
@@ -245,6 +252,18 @@ def run_front_end(name: str, entry: Any) -> None:
     assert len(tokens) > 4 and set(tokens) <= set(front_end.inventory)
 
 
+def run_speaker_encoder(name: str, entry: Any) -> None:
+    try:
+        encoder = entry.build(entry.config(), device="cpu")
+    except MalsoriError as error:
+        if "not installed" not in str(error):
+            raise
+        pytest.skip(str(error))
+    seconds = np.arange(encoder.sample_rate) / encoder.sample_rate
+    vector = encoder.embed((0.3 * np.sin(2 * np.pi * 150 * seconds)).astype(np.float32))
+    assert vector.shape == (encoder.size,) and np.linalg.norm(vector) == pytest.approx(1)
+
+
 def run_scorer(name: str, entry: Any) -> None:
     scorer = entry.build(entry.config())
     times = np.arange(8000) / 8000
@@ -267,6 +286,7 @@ RUNS: dict[str, Callable[[str, Any], None]] = {
     "schedule": run_schedule,
     "text front end": run_front_end,
     "scorer": run_scorer,
+    "speaker encoder": run_speaker_encoder,
 }
 ENTRIES = [
     pytest.param(kind, name, marks=pytest.mark.slow if name.startswith("espnet.") else ())

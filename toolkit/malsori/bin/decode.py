@@ -38,6 +38,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="take durations, pitch and energy from the recordings, and the style of a voice with "
         "style tokens (else it is neutral)",
     )
+    parser.add_argument(
+        "--vocoder",
+        type=Path,
+        help="pack or run folder of a vocoder, for a model that makes mels (default: Griffin-Lim)",
+    )
+    parser.add_argument(
+        "--save-mel",
+        action="store_true",
+        help="keep the mels that a vocoder makes audible, in OUT/mels; with --teacher-forcing it "
+        "is a folder to fine-tune a vocoder on",
+    )
+    parser.add_argument(
+        "--durations",
+        type=Path,
+        help="folder of TextGrids, for --teacher-forcing with a model that was trained on such",
+    )
     parser.epilog = EPILOG
 
 
@@ -48,9 +64,10 @@ def run(args: argparse.Namespace) -> None:
 
     from malsori.core.errors import UsageError
     from malsori.data.datadir import DataDir
+    from malsori.data.durations import DurationFolder
     from malsori.data.recordings import open_recordings
     from malsori.infer.decode import decode
-    from malsori.infer.pack import open_model, open_run
+    from malsori.infer.pack import open_model, open_run, with_vocoder
     from malsori.infer.vocoder import MelVoice, copy_synthesis
 
     try:
@@ -69,8 +86,22 @@ def run(args: argparse.Namespace) -> None:
     else:
         voice = open_model(args.model, args.device, args.checkpoint)
     if isinstance(voice, MelVoice):
-        if args.teacher_forcing:
-            raise UsageError("--teacher-forcing: a vocoder predicts nothing; leave it out")
+        for option in ("teacher_forcing", "vocoder", "save_mel", "durations"):
+            if vars(args)[option]:
+                name = option.replace("_", "-")
+                raise UsageError(f"--{name}: a vocoder predicts nothing; leave it out")
         copy_synthesis(voice, open_recordings(args.data), out, seconds)
-    else:
-        decode(voice, DataDir(args.data), out, seconds, args.teacher_forcing)
+        return
+    if args.durations and not args.teacher_forcing:
+        raise UsageError("--durations: those of recordings, for --teacher-forcing; add that")
+    if args.vocoder is not None:
+        voice = with_vocoder(voice, args.vocoder, device=args.device)
+    decode(
+        voice,
+        DataDir(args.data),
+        out,
+        seconds,
+        args.teacher_forcing,
+        args.save_mel,
+        DurationFolder(args.durations) if args.durations else None,
+    )

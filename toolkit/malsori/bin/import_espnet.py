@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-SUMMARY = "turn a JETS voice of ESPnet (model-zoo zip or exp folder) into a pack"
+SUMMARY = "turn a JETS or VITS voice of ESPnet (model-zoo zip or exp folder) into a pack"
 EPILOG = "example: malsori import-espnet jets.zip --out voice.malsori.zip --data-licence CC-BY-4.0"
 
 

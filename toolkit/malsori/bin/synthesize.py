@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pitch", type=float, default=0.0, help="semitones up or down (-24 to 24)")
     parser.add_argument("--energy", type=float, default=0.0, help="decibels (-20 to 20)")
     parser.add_argument("--speaker", help="of a voice with several")
-    parser.add_argument("--language", help="of a voice with several")
+    parser.add_argument("--language", help="of the text, for a voice with several")
     parser.add_argument(
         "--style-wav", type=Path, help="recording to take the style from (voices with style tokens)"
     )
@@ -34,9 +34,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.npy",
         help="vector of the speaker (voices that were trained with x-vectors)",
     )
+    parser.add_argument(
+        "--speaker-wav",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="recordings of one person to make that vector of ('malsori embed-speakers')",
+    )
     parser.add_argument("--pause", type=float, default=0.2, help="seconds between sentences (0.2)")
     parser.add_argument("--seed", type=int, default=1, help="for voices that draw random numbers")
     parser.add_argument("--timestamps", type=Path, help="JSON with times of words and tokens")
+    parser.add_argument(
+        "--vocoder",
+        help="pack or run folder of a vocoder, for a model that makes mels (default: Griffin-Lim)",
+    )
     parser.add_argument("--checkpoint", default="best", help="of a run folder (best)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.epilog = EPILOG
@@ -62,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     from malsori.infer.synthesizer import Synthesizer
 
     torch.manual_seed(args.seed)
-    voice = Synthesizer.from_pretrained(args.model, args.device, args.checkpoint)
+    voice = Synthesizer.from_pretrained(args.model, args.device, args.checkpoint, args.vocoder)
     how = {
         "speed": args.speed,
         "pitch": args.pitch,
@@ -71,6 +82,7 @@ def run(args: argparse.Namespace) -> None:
         "language": args.language,
         "style_wav": args.style_wav,
         "embedding": args.speaker_embedding,
+        "speaker_wav": args.speaker_wav,
     }
     if args.tokens is not None:
         spoken = voice.speak_tokens(args.tokens.split(), **how)

@@ -6,6 +6,7 @@ Axes: B utterances, S samples, T frames, F = n_fft // 2 + 1 frequency bins, M me
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,15 @@ from malsori.dsp.audio_config import AudioConfig
 
 FLOOR = 1e-10
 """Smallest power and mel amplitude before the logarithm, as in the reference recipe."""
+
+
+class MelFrames(NamedTuple):
+    """Mel spectrograms of a batch."""
+
+    mel: Tensor
+    """Log10 mel amplitudes, (B, T, M)."""
+    lengths: Tensor
+    """Frames of each utterance, (B,)."""
 
 
 def reflect_pad(wav: Tensor, lengths: Tensor, pad: int) -> Tensor:

@@ -79,6 +79,34 @@ def silences(
     return found
 
 
+def shorten_silences(
+    wav: NDArray[np.float32], sample_rate: int, *, longest_seconds: float = 0.3
+) -> NDArray[np.float32]:
+    """Return the waveform with at most ``longest_seconds`` of each silence, (S',).
+
+    What is left of a silence are its ends; of one at the beginning or the end of the waveform,
+    half as much, beside the speech.
+
+    Args:
+        wav: Waveform, (S,).
+        sample_rate: Samples a second.
+        longest_seconds: What stays of a silence, in seconds, above 0.
+
+    Raises:
+        AudioError: There are no samples, or no sample passes -60 dB of full scale.
+    """
+    if longest_seconds <= 0:
+        raise ValueError(f"{longest_seconds} s of silence are none")
+    kept = np.ones(len(wav), dtype=np.bool_)
+    side = round(longest_seconds / 2 * sample_rate)
+    for begin, end in silences(wav, sample_rate, shortest_seconds=longest_seconds):
+        first, last = round(begin * sample_rate), round(end * sample_rate)
+        first += side if first > 0 else 0
+        last -= side if last < len(wav) else 0
+        kept[first : max(first, last)] = False
+    return wav[kept]
+
+
 def _loud_windows(
     wav: NDArray[np.float32], sample_rate: int, threshold_db: float
 ) -> tuple[NDArray[np.int64], int, NDArray[np.bool_]]:

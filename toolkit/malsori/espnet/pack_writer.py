@@ -99,6 +99,9 @@ def write_espnet(read: VoiceFiles, out: Path) -> None:
 def _converted(read: VoiceFiles) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return ESPnet's config and the state of its whole model."""
     model = read_choice(MODELS, read.description["model"], "model").config
+    if not isinstance(model, (JetsConfig, VitsConfig)):
+        told = read.description["model"].get("name")
+        raise MalsoriError(f"model.name: {told!r}, but only 'jets' and 'vits' go to ESPnet")
     audio = from_dict(AudioConfig, read.description["audio"], "audio")
     tokenizer = from_dict(TokenizerConfig, read.description["tokenizer"], "tokenizer")
     symbols = TokenList.parse(read.files[TOKENS_FILE], TOKENS_FILE).symbols
@@ -107,13 +110,10 @@ def _converted(read: VoiceFiles) -> tuple[dict[str, Any], dict[str, Tensor]]:
         name, params = "jets", generator_params(model, speakers, languages)
         features = {**audio_settings(audio), **_normalisation()}
         kept = {**_filters(audio), **_buffers(read)}
-    elif isinstance(model, VitsConfig):
+    else:
         name, params = "vits", vits_params(model, speakers, languages)
         features = {**linear_settings(audio), **dict.fromkeys(KINDS.values())}
         kept = _loss_filters(audio)
-    else:
-        told = read.description["model"].get("name")
-        raise MalsoriError(f"model.name: {told!r}, but only 'jets' and 'vits' go to ESPnet")
     if LEXICON_FILE in read.files:
         log.warning("%s: ESPnet has no lexicon; %s stays behind", read.origin, LEXICON_FILE)
     ensemble, judges = _discriminators(read)

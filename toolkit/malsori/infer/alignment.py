@@ -83,10 +83,11 @@ def align(voice: Voice, data: DataDir, out: Path, pause: float = 0.1) -> Summary
     """
     if not isinstance(voice.model, AligningModel):
         raise MalsoriError(
-            f"{voice.origin}: this model does not align recordings; JETS, VITS and 'aligner' do"
+            f"{voice.origin}: this model does not align recordings; JETS, VAEJETS, VITS and "
+            "'aligner' do"
         )
     if voice.embedding_size:
-        data.check_embeddings(voice.embedding_size)
+        data.check_embeddings(voice.embedding_size, voice.speaker_encoder)
     aligner = UtteranceAligner(voice, pause)
     lines: dict[str, list[str]] = {"words": [], "tokens": []}
     found: list[Health] = []
@@ -145,7 +146,9 @@ class UtteranceAligner:
         key = data.key(row)
         if "/" in key or key.startswith("."):
             raise MalsoriError(f"{key!r} cannot be the name of a file")
-        words = self.voice.tokenizer.words(data.text(row))
+        language = data.language(row)
+        known = language in self.voice.languages
+        words = self.voice.words(data.text(row), language if known else None)
         if not speaks(words):
             raise TextError(f"no word in {data.text(row)!r}")
         ids = self.voice.tokens.encode([token for word in words for token in word.tokens])

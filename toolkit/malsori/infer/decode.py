@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
@@ -15,10 +17,11 @@ from malsori.core.files import write_json, write_text
 from malsori.core.log import get_logger, progress
 from malsori.core.record import run_record
 from malsori.data.datadir import DataDir
+from malsori.data.durations import DurationFolder
 from malsori.dsp import audio
-from malsori.dsp.f0 import extract_f0, log_f0
+from malsori.infer.features import features_of
+from malsori.infer.predicted_mels import mel_archive
 from malsori.infer.synthesizer import (
-    Spoken,
     Synthesizer,
     Timing,
     batches,
@@ -27,8 +30,9 @@ from malsori.infer.synthesizer import (
     token_ids,
 )
 from malsori.infer.voice import Voice
-from malsori.models.voice import AligningModel, Conditions
-from malsori.modules.features import FeatureExtractor, Features
+from malsori.models.composed import ComposedModel
+from malsori.models.voice import AligningModel, Conditions, Speech
+from malsori.modules.features import Features
 from malsori.text.frontend import TextError, Word
 
 log = get_logger(__name__)
@@ -49,14 +53,21 @@ class Line:
 
 
 def decode(
-    voice: Voice, data: DataDir, out: Path, batch_seconds: float = 60.0, forced: bool = False
+    voice: Voice,
+    data: DataDir,
+    out: Path,
+    batch_seconds: float = 60.0,
+    forced: bool = False,
+    save_mel: bool = False,
+    durations: DurationFolder | None = None,
 ) -> None:
     """Write speech for every text of a data dir.
 
-    Makes ``wav/``, ``durations``, ``tokens``, ``timestamps.json``, ``rtf.json`` and, for texts that
-    cannot be read, ``rejected.tsv``. Texts of similar length are spoken together. A voice with
-    style tokens speaks in its neutral style, or with ``forced`` in that of each recording; one that
-    takes speaker vectors is given those of the data dir.
+    Makes ``wav/``, ``durations``, ``tokens``, ``timestamps.json``, ``rtf.json``, for texts that
+    cannot be read ``rejected.tsv``, and with ``save_mel`` the folder ``mels/``. Texts of similar
+    length are spoken together. A voice with style tokens speaks in its neutral style, or with
+    ``forced`` in that of each recording; one that takes speaker vectors is given those of the data
+    dir.
 
     Args:
         voice: Who speaks.
@@ -64,34 +75,53 @@ def decode(
         out: Folder to write into.
         batch_seconds: Audio spoken at a time, estimated.
         forced: Take durations, pitch, energy and style from the recordings (teacher forcing).
+        save_mel: Keep the mel spectrograms that a vocoder makes audible.
+        durations: Those of the recordings, for a voice that does not align them itself.
 
     Raises:
-        MalsoriError: No text can be read, or a file cannot be written.
+        MalsoriError: No text can be read, a file cannot be written, or the voice makes no mels.
     """
+    if save_mel and not isinstance(voice.model, ComposedModel):
+        raise MalsoriError(
+            f"{voice.origin}: makes waveforms without a mel spectrogram; leave --save-mel out"
+        )
     if voice.embedding_size:
-        data.check_embeddings(voice.embedding_size)
+        data.check_embeddings(voice.embedding_size, voice.speaker_encoder)
     synthesizer = Synthesizer(voice)
     lines, rejected = _read(voice, data)
     counts = [len(line.tokens) for line in lines]
     chosen = list(batches(counts, batch_seconds / GUESSED_TOKEN_SECONDS))
     spoken: dict[str, Timing] = {}
     timer = Timer(voice.device)
-    for indices in progress(chosen, len(chosen), f"speak {data.path.name}"):
-        batch = [lines[i] for i in indices]
-        with timer:
-            results = _speak(synthesizer, data, batch, forced)
-        for line, result in zip(batch, results, strict=True):
-            spoken[line.key] = result.timing()
-            audio.write(out / "wav" / f"{line.key}.wav", result.audio, result.sample_rate)
-    remove_stale(out / "wav", spoken)
-    ordered = [(line.key, spoken[line.key]) for line in lines]
-    _write_rows(
-        out / "durations", ((k, " ".join(map(str, s.durations.tolist()))) for k, s in ordered)
-    )
-    _write_rows(out / "tokens", ((k, " ".join(s.tokens)) for k, s in ordered))
-    write_json(out / "timestamps.json", {key: result.timestamps() for key, result in ordered})
+    with mel_archive(out / "mels") if save_mel else contextlib.nullcontext() as mels:
+        for indices in progress(chosen, len(chosen), f"speak {data.path.name}"):
+            batch = [lines[i] for i in indices]
+            with timer:
+                speech = _speak(voice, data, batch, forced, durations)
+                results = [
+                    synthesizer.spoken(line.words, speech, i) for i, line in enumerate(batch)
+                ]
+            for i, (line, result) in enumerate(zip(batch, results, strict=True)):
+                spoken[line.key] = result.timing()
+                audio.write(out / "wav" / f"{line.key}.wav", result.audio, result.sample_rate)
+                if mels is not None and speech.mel is not None:
+                    frames = int(result.durations.sum())
+                    mels.add(line.key, speech.mel[i, :frames].cpu().numpy())
+    if mels is not None:
+        mels.write_lists(data, recorded=forced)
     write_text(out / "rejected.tsv", "".join(f"{key}\t{why}\n" for key, why in rejected))
-    length = sum(result.seconds for result in spoken.values())
+    _write_results(out, [(line.key, spoken[line.key]) for line in lines], timer)
+
+
+def _write_results(out: Path, spoken: list[tuple[str, Timing]], timer: Timer) -> None:
+    """Write what is told of the waveforms in ``out``, and delete those of an earlier run."""
+    remove_stale(out / "wav", dict(spoken))
+    _write_rows(
+        out / "durations", ((k, " ".join(map(str, s.durations.tolist()))) for k, s in spoken)
+    )
+    _write_rows(out / "tokens", ((k, " ".join(s.tokens)) for k, s in spoken))
+    write_json(out / "timestamps.json", {key: result.timestamps() for key, result in spoken})
+    length = sum(result.seconds for _, result in spoken)
     write_json(out / "rtf.json", speed_record(timer, length, len(spoken)))
     log.info(
         "%s: %d utterances, %.1f s of speech in %.1f s (real-time factor %.3f)",
@@ -123,7 +153,7 @@ def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]
     for row in range(len(data)):
         key = data.key(row)
         try:
-            words = voice.tokenizer.words(data.text(row))
+            words = voice.words(data.text(row), data.language(row))
             if not speaks(words):
                 raise TextError(f"no word to speak in {data.text(row)!r}")
             lines.append(Line(row=row, key=key, words=words, tokens=token_ids(voice, words)))
@@ -138,9 +168,12 @@ def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]
 
 
 def _speak(
-    synthesizer: Synthesizer, data: DataDir, batch: list[Line], forced: bool
-) -> list[Spoken]:
-    voice = synthesizer.voice
+    voice: Voice,
+    data: DataDir,
+    batch: list[Line],
+    forced: bool,
+    durations: DurationFolder | None,
+) -> Speech:
     tokens, lengths = padded([line.tokens for line in batch], voice.device)
     speakers = [_index(voice, "speaker", data.speaker(line.row)) for line in batch]
     languages = [_index(voice, "language", data.language(line.row)) for line in batch]
@@ -158,11 +191,10 @@ def _speak(
                     f"{voice.origin}: this model does not align recordings; speak without "
                     "--teacher-forcing"
                 )
-            features = _features(voice, data, batch)
+            features = _features(voice, data, batch, durations)
             conditions = conditions.with_own_style(features.mel, features.mel_lengths)
             prosody = voice.model.analyse(tokens, lengths, features, conditions).prosody
-        speech = voice.model.synthesize(tokens, lengths, conditions, prosody=prosody)
-    return [synthesizer.spoken(line.words, speech, i) for i, line in enumerate(batch)]
+        return voice.model.synthesize(tokens, lengths, conditions, prosody=prosody)
 
 
 def _index(voice: Voice, kind: str, name: str | None) -> int:
@@ -179,30 +211,32 @@ def _embeddings(voice: Voice, data: DataDir, batch: list[Line]) -> torch.Tensor 
     return torch.stack(vectors).to(voice.device)
 
 
-def _features(voice: Voice, data: DataDir, batch: list[Line]) -> Features:
+def _features(
+    voice: Voice, data: DataDir, batch: list[Line], durations: DurationFolder | None
+) -> Features:
     """Return the features of the batch's recordings.
 
     Raises:
-        MalsoriError: A recording has fewer frames than its text has tokens.
+        MalsoriError: A recording has fewer frames than its text has tokens, or its durations are
+            of other tokens.
     """
-    rate, hop = voice.audio.sample_rate, voice.audio.hop
-    wavs = [data.wav(line.row, rate) for line in batch]
-    wav = torch.zeros(len(wavs), max(map(len, wavs)))
-    contours = torch.full((len(wavs), wav.shape[1] // hop + 1), voice.statistics.pitch_mean)
-    for i, samples in enumerate(wavs):
-        wav[i, : len(samples)] = torch.from_numpy(samples)
-        contour = log_f0(
-            extract_f0(samples, rate, hop, voice.audio.f0_low_hz, voice.audio.f0_high_hz)
-        )
-        if contour is not None:
-            contours[i, : len(contour)] = torch.from_numpy(contour)
-    extractor = FeatureExtractor(voice.audio, voice.statistics).to(voice.device)
-    wav_lengths = torch.tensor([len(samples) for samples in wavs], device=voice.device)
-    features: Features = extractor(wav.to(voice.device), wav_lengths, contours.to(voice.device))
+    wavs = [data.wav(line.row, voice.audio.sample_rate) for line in batch]
+    features = features_of(voice, wavs)
     for line, frames in zip(batch, features.mel_lengths.tolist(), strict=True):
         if frames < len(line.tokens):
             raise MalsoriError(f"{line.key}: fewer frames than tokens; leave it out")
-    return features
+    if durations is None:
+        return features
+    read = [
+        durations.read(
+            line.key,
+            [token for word in line.words for token in word.tokens],
+            len(wav),
+            voice.audio,
+        ).tolist()
+        for line, wav in zip(batch, wavs, strict=True)
+    ]
+    return dataclasses.replace(features, durations=padded(read, voice.device)[0])
 
 
 def speed_record(timer: Timer, length: float, count: int) -> dict[str, Any]:

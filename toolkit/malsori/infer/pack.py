@@ -23,8 +23,15 @@ from malsori.core.log import get_logger
 from malsori.core.version import VERSION
 from malsori.infer.licences import Licences
 from malsori.infer.synthesizer import SILENT, Synthesizer
-from malsori.infer.vocoder import MelVoice, load_vocoder, try_vocoder, write_trained_vocoder
+from malsori.infer.vocoder import (
+    MelVoice,
+    load_vocoder,
+    try_vocoder,
+    voice_through,
+    write_trained_vocoder,
+)
 from malsori.infer.voice import Voice, assemble, load_run, refuse_foreign_model
+from malsori.models.composed import ComposedModel
 from malsori.packs.format import FORMAT_VERSION, TEXT_FILES, TRAINING, VoiceFiles, read_pack
 from malsori.packs.run_folder import provenance, read_run, trained_on, training_weights
 from malsori.packs.settings import refuse_foreign_code, value_of
@@ -69,7 +76,8 @@ def write_pack(
             write_trained_vocoder(folder, out, checkpoint, licences, with_training)
             return
     voice = load_run(folder, checkpoint)
-    model: Any = voice.model
+    refuse_foreign_code(folder, voice.speaker_encoder)
+    model = voice.network
     tree, names = read_tree(folder / "config.yaml"), read_json(folder / "names.json")
     task = value_of(tree.get("task"), "name", folder / "config.yaml")
     config = {
@@ -107,7 +115,7 @@ def write_voice(read: VoiceFiles, out: Path, licences: Licences | None = None) -
     from safetensors.torch import save
 
     voice = _assembled(read)
-    model: Any = voice.model
+    model = voice.network
     statistics = json.dumps(dataclasses.asdict(read.statistics), ensure_ascii=False, indent=2)
     members = {
         "config.yaml": yaml.safe_dump(
@@ -125,9 +133,11 @@ def write_voice(read: VoiceFiles, out: Path, licences: Licences | None = None) -
         "malsori": VERSION,
         "task": read.description["task"]["name"],
         "model": read.description["model"]["name"],
-        "language": voice.tokenizer.frontend.language,
+        "language": voice.tokenizer.language,
         "sample_rate": voice.audio.sample_rate,
         "speakers": list(voice.speakers),
+        **({"languages": list(voice.languages)} if len(voice.languages) > 1 else {}),
+        **({"speaker_encoder": voice.speaker_encoder} if voice.speaker_encoder else {}),
         "licences": {"code": "Apache-2.0", "data": rights.data, "weights": rights.weights},
         "training": dict(read.meta),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
@@ -192,6 +202,31 @@ def open_model(path: str | Path, device: str = "cpu", checkpoint: str = "best") 
     return _assembled(read, device) if read.reads_text else load_vocoder(read, device)
 
 
+def with_vocoder(
+    voice: Voice, path: str | Path, checkpoint: str = "best", device: str = "cpu"
+) -> Voice:
+    """Return a voice that speaks through a vocoder, in place of Griffin-Lim.
+
+    Args:
+        voice: Its model makes mels.
+        path: Of the vocoder: a pack, a run folder or a repository id, as for ``open_voice``.
+        checkpoint: Of a run folder.
+        device: Where the vocoder works.
+
+    Raises:
+        MalsoriError: The voice makes waveforms itself, there is no vocoder at ``path``, or its
+            audio settings are others.
+    """
+    if not isinstance(voice.model, ComposedModel):
+        raise MalsoriError(
+            f"{voice.origin}: makes waveforms itself; leave the vocoder ({path}) out"
+        )
+    vocoder = open_model(path, device, checkpoint)
+    if not isinstance(vocoder, MelVoice):
+        raise MalsoriError(f"{vocoder.origin}: no vocoder, but a voice that reads text")
+    return voice_through(voice, vocoder)
+
+
 def _assembled(read: VoiceFiles, device: str = "cpu") -> Voice:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in read.files.items():
@@ -248,7 +283,8 @@ def speak_from_pack(
     voice = load_pack(path)
     speaker = Synthesizer(voice)
     embedding = np.ones(voice.embedding_size) if voice.embedding_size else None
-    text = sentence or SENTENCES.get(voice.tokenizer.frontend.language, SENTENCES["en"])
+    reader = voice.tokenizer.reader(voice.language)
+    text = sentence or SENTENCES.get(reader.language, SENTENCES["en"])
     try:
         spoken = speaker(text, embedding=embedding)
     except TextError as error:
@@ -298,9 +334,11 @@ def _meta(
         "malsori": VERSION,
         "task": value_of(tree["task"], "name", folder / "config.yaml"),
         "model": value_of(tree["model"], "name", folder / "config.yaml"),
-        "language": voice.tokenizer.frontend.language,
+        "language": voice.tokenizer.language,
         "sample_rate": voice.audio.sample_rate,
         "speakers": list(voice.speakers),
+        **({"languages": list(voice.languages)} if len(voice.languages) > 1 else {}),
+        **({"speaker_encoder": voice.speaker_encoder} if voice.speaker_encoder else {}),
         **({} if voice.speaks else {"purpose": SILENT}),
         "licences": {"code": "Apache-2.0", "data": licences.data, "weights": licences.weights},
         "training": provenance(folder, checkpoint),

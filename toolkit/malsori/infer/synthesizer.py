@@ -19,11 +19,17 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from malsori.core.errors import MalsoriError
+from malsori.core.log import get_logger
 from malsori.dsp import audio
+from malsori.infer.speaker_vector import Recordings, speaker_vector
 from malsori.infer.voice import Voice
+from malsori.models.composed import ComposedModel
 from malsori.models.voice import Conditions, Controls, Speech
 from malsori.modules.features import FeatureExtractor
 from malsori.text.frontend import TextError, Word
+from malsori.text.tokens import BLANK
+
+log = get_logger(__name__)
 
 LONGEST_PAUSE = 60.0
 """Seconds between two sentences."""
@@ -109,11 +115,21 @@ class Synthesizer:
     def __init__(self, voice: Voice) -> None:
         if not voice.speaks:
             raise MalsoriError(f"{voice.origin}: {SILENT}")
+        if isinstance(voice.model, ComposedModel) and voice.model.is_provisional:
+            log.info(
+                "%s: Griffin-Lim makes its mels audible, roughly; a vocoder does it better "
+                "(--vocoder)",
+                voice.origin,
+            )
         self.voice = voice
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, device: str = "cpu", checkpoint: str = "best"
+        cls,
+        path: str | Path,
+        device: str = "cpu",
+        checkpoint: str = "best",
+        vocoder: str | Path | None = None,
     ) -> Synthesizer:
         """Return a synthesizer for a packed voice or a run folder.
 
@@ -122,13 +138,16 @@ class Synthesizer:
                 package huggingface_hub is there.
             device: Where it speaks.
             checkpoint: Of a run folder: best, last, average, step-N.
+            vocoder: What makes a voice's mels audible, a pack, run folder or repository id; for a
+                voice that makes mels, which else speaks through Griffin-Lim.
 
         Raises:
-            MalsoriError: There is no such voice, or it is damaged.
+            MalsoriError: There is no such voice or vocoder, or it is damaged, or they do not fit.
         """
-        from malsori.infer.pack import open_voice
+        from malsori.infer.pack import open_voice, with_vocoder
 
-        return cls(open_voice(path, device, checkpoint))
+        voice = open_voice(path, device, checkpoint)
+        return cls(voice if vocoder is None else with_vocoder(voice, vocoder, device=device))
 
     def __call__(
         self,
@@ -142,6 +161,7 @@ class Synthesizer:
         pause: float = 0.2,
         style_wav: str | Path | ArrayLike | None = None,
         embedding: str | Path | ArrayLike | None = None,
+        speaker_wav: Recordings | None = None,
     ) -> Spoken:
         """Return the spoken text; several sentences are spoken one by one and joined.
 
@@ -151,12 +171,13 @@ class Synthesizer:
             pitch: Semitones up or down, −24 to 24.
             energy: Decibels louder or softer, −20 to 20, as the voice was recorded (timbre too).
             speaker: Of a voice with several; the first by default.
-            language: Likewise.
+            language: Likewise; the text is read as this language.
             pause: Seconds of silence between sentences.
             style_wav: Recording whose style is taken, for a voice with style tokens: a file, or
                 samples (S,) at the voice's sample rate. Neutral by default.
             embedding: External speaker vector (x-vector) of a voice that was trained with them: a
                 file ``.npy``, or numbers (E,).
+            speaker_wav: Recordings of one person to make that vector of.
 
         Raises:
             TextError: The text has no word, a word without a reading, or a sentence of more than
@@ -165,7 +186,7 @@ class Synthesizer:
                 that cannot be used.
         """
         sentences = [part for part in SENTENCE_END.split(text) if part.strip()]
-        read = [words for part in sentences if speaks(words := self.voice.tokenizer.words(part))]
+        read = [words for part in sentences if speaks(words := self.voice.words(part, language))]
         if not read:
             raise TextError(f"nothing to speak in {text!r}: give at least one word")
         if not 0 <= pause <= LONGEST_PAUSE:
@@ -179,6 +200,7 @@ class Synthesizer:
             language=language,
             style_wav=style_wav,
             embedding=embedding,
+            speaker_wav=speaker_wav,
         )
         return _join(spoken, pause)
 
@@ -192,7 +214,7 @@ class Synthesizer:
         Raises:
             TextError: There is none, too many, or one that the voice does not know.
         """
-        return self.speak([[Word(token, (token,)) for token in tokens]], **how)[0]
+        return self.speak([self.voice.tokenizer.given(tokens)], **how)[0]
 
     def speak(
         self,
@@ -205,6 +227,7 @@ class Synthesizer:
         language: str | None = None,
         style_wav: str | Path | ArrayLike | None = None,
         embedding: str | Path | ArrayLike | None = None,
+        speaker_wav: Recordings | None = None,
     ) -> list[Spoken]:
         """Return speech for texts that are words already, spoken in batches of like lengths.
 
@@ -214,7 +237,7 @@ class Synthesizer:
         rows = [token_ids(voice, words) for words in texts]
         controls = self.controls(speed, pitch, energy)
         indices = voice.index("speaker", speaker), voice.index("language", language)
-        style = replace(self.style(style_wav), embedding=self.embedding(embedding))
+        style = replace(self.style(style_wav), embedding=self.embedding(embedding, speaker_wav))
         spoken: dict[int, Spoken] = {}
         for batch in batches([len(row) for row in rows], BATCH_TOKENS * min(speed, 1.0)):
             tokens, lengths = padded([rows[i] for i in batch], voice.device)
@@ -259,30 +282,22 @@ class Synthesizer:
         features = extractor(wav[None].to(voice.device), lengths, silent)
         return Conditions(style_mel=features.mel, style_mel_lengths=features.mel_lengths)
 
-    def embedding(self, vector: str | Path | ArrayLike | None) -> Tensor | None:
+    def embedding(
+        self,
+        vector: str | Path | ArrayLike | None,
+        recordings: Recordings | None = None,
+    ) -> Tensor | None:
         """Return an external speaker vector, (1, E); None if the voice does without.
+
+        Args:
+            vector: A file ``.npy``, or numbers (E,).
+            recordings: Of one person; the encoder that the voice was trained with makes it of them.
 
         Raises:
             MalsoriError: The voice needs one and none is given, or the other way round, or it has
-                another size or numbers that are not finite.
+                another size or numbers that are not finite, or none can be made of the recordings.
         """
-        size, origin = self.voice.embedding_size, self.voice.origin
-        if not size and vector is None:
-            return None
-        if not size or vector is None:
-            told = "was trained without; leave it out" if not size else f"needs {size} numbers"
-            raise MalsoriError(f"embedding: {origin} {told}")
-        name = "embedding"
-        if isinstance(vector, (str, Path)):
-            name = str(vector)
-            try:
-                vector = np.load(vector, allow_pickle=False)
-            except (OSError, ValueError, EOFError) as error:
-                raise MalsoriError(f"{name}: cannot be read as a NumPy array: {error}") from error
-        numbers = torch.from_numpy(np.array(vector, dtype=np.float32)).flatten()
-        if len(numbers) != size or not numbers.isfinite().all():
-            raise MalsoriError(f"{name}: needs {size} finite numbers, got {[*numbers.shape]}")
-        return numbers[None].to(self.voice.device)
+        return speaker_vector(self.voice, vector, recordings)
 
     def controls(self, speed: float, pitch: float, energy: float) -> Controls:
         """Return the model's controls for speed, semitones and decibels.
@@ -321,7 +336,7 @@ class Synthesizer:
 
 def speaks(words: Sequence[Word]) -> bool:
     """Return whether more than punctuation is there to be spoken."""
-    tokens = (token for word in words for token in word.tokens)
+    tokens = (token for word in words for token in word.tokens if token != BLANK)
     return any(character.isalnum() for token in tokens for character in token)
 
 

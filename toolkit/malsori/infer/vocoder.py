@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,9 @@ from malsori.dsp.audio_config import AudioConfig
 from malsori.infer.decode import Timer, remove_stale, speed_record
 from malsori.infer.licences import Licences
 from malsori.infer.synthesizer import batches
-from malsori.infer.voice import blaming, built_model
+from malsori.infer.voice import Voice, blaming, built_model
 from malsori.models import MODELS
+from malsori.models.composed import ComposedModel
 from malsori.models.vocoder import VocodingModel, vocode
 from malsori.models.voice import VoiceContext
 from malsori.packs.format import FORMAT_VERSION, TRAINING, VoiceFiles
@@ -41,6 +43,11 @@ log = get_logger(__name__)
 
 LONGEST = 600.0
 """Seconds of one recording: memory grows with it."""
+MEL_SETTINGS = (
+    *("sample_rate", "n_fft", "window", "hop"),
+    *("mel_bands", "mel_low_hz", "mel_high_hz"),
+)
+"""Audio settings that decide what a mel means."""
 PURPOSE = "makes waveforms of mel spectrograms; it reads no text"
 
 
@@ -57,7 +64,7 @@ class MelVoice:
     def device(self) -> torch.device:
         """Where the model is."""
         module: Any = self.model
-        return next(module.parameters()).device  # type: ignore[no-any-return]
+        return next(itertools.chain(module.parameters(), module.buffers())).device  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def copy(self, wavs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -109,6 +116,28 @@ def load_vocoder(read: VoiceFiles, device: str = "cpu", trusted: bool = False) -
     if not isinstance(model, VocodingModel):
         raise MalsoriError(f"{read.origin}: {choice.name} is no vocoder, and has no tokenizer")
     return MelVoice(model=model, audio=settings, origin=read.origin)
+
+
+def voice_through(voice: Voice, vocoder: MelVoice) -> Voice:
+    """Return a voice whose mels this vocoder makes audible.
+
+    Args:
+        voice: Its model is a ``ComposedModel``.
+        vocoder: With the same audio settings.
+
+    Raises:
+        MalsoriError: An audio setting differs; the line names it.
+    """
+    for name in MEL_SETTINGS:
+        ours, theirs = getattr(voice.audio, name), getattr(vocoder.audio, name)
+        if ours != theirs:
+            raise MalsoriError(
+                f"{vocoder.origin}: audio.{name} is {theirs}, but {voice.origin} speaks with "
+                f"{ours}; take a vocoder with the same audio settings"
+            )
+    model: Any = voice.model
+    composed = ComposedModel(model.acoustic, vocoder.model, voice.statistics)
+    return dataclasses.replace(voice, model=composed.to(voice.device))
 
 
 def copy_synthesis(

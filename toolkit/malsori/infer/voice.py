@@ -11,14 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from malsori.core.config import Choice, build, from_dict, read_choice, to_dict
+from malsori.core.config import Choice, build, from_dict, read_choice
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.dsp.audio_config import AudioConfig
+from malsori.dsp.griffin_lim import GriffinLim
 from malsori.dsp.statistics import Statistics
 from malsori.models import MODELS
-from malsori.models.voice import SpeakingModel, VoiceContext, VoiceModel, speaking_part
+from malsori.models.composed import ComposedModel
+from malsori.models.voice import (
+    AcousticModel,
+    SpeakingModel,
+    VoiceContext,
+    embedding_size,
+    speaking_part,
+)
 from malsori.modules.weight_norm import fold_weight_norm
 from malsori.packs.run_folder import read_run
+from malsori.text.frontend import TextError, Word
 from malsori.text.tokenizer import Tokenizer, TokenizerConfig
 from malsori.text.tokens import UNKNOWN, TokenList
 
@@ -38,7 +47,8 @@ WORDLESS = (
 class Voice:
     """A model ready to speak: on its device, in evaluation mode, weight norm folded."""
 
-    model: VoiceModel
+    model: SpeakingModel
+    """One that makes mels is there with what makes them audible, as a ``ComposedModel``."""
     tokenizer: Tokenizer
     tokens: TokenList
     audio: AudioConfig
@@ -49,17 +59,52 @@ class Voice:
     """Where it was loaded from, for messages."""
     embedding_size: int = 0
     """Numbers of the external speaker vector (x-vector) that it has to be given; 0 for none."""
+    speaker_encoder: str | None = None
+    """Name of the encoder that made those vectors; None for none, or where nobody knows."""
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        module: Any = self.model
-        return next(module.parameters()).device  # type: ignore[no-any-return]
+        return next(self.network.parameters()).device
+
+    @property
+    def network(self) -> nn.Module:
+        """What was trained: the model, or the part of it that speaks to a vocoder."""
+        model: Any = self.model
+        return model.acoustic if isinstance(model, ComposedModel) else model  # type: ignore[no-any-return]
 
     @property
     def speaks(self) -> bool:
         """Whether the model makes waveforms from tokens; one that only aligns does not."""
         return isinstance(self.model, SpeakingModel)
+
+    @property
+    def language(self) -> str:
+        """The language that a text is read in where nothing is said."""
+        return self.languages[self.index("language", None)]
+
+    def words(self, text: str, language: str | None = None) -> list[Word]:
+        """Return the words of a text with their tokens.
+
+        Args:
+            text: Any.
+            language: Of the text, one of ``languages`` if there are several; None for the first.
+
+        Raises:
+            TextError: A part of the text has no reading.
+            MalsoriError: The voice has several languages, but not this one.
+        """
+        if len(self.languages) > 1:
+            self.index("language", language)
+        try:
+            return self.tokenizer.words(text, language or self.language)
+        except TextError as error:
+            if language or len(self.languages) == 1:
+                raise
+            raise TextError(
+                f"{error}; it was read as {self.language!r}: say the language, one of "
+                f"{', '.join(self.languages)}"
+            ) from error
 
     def index(self, kind: str, name: str | None) -> int:
         """Return the index of a speaker or language; the first for None that is not ``<unk>``.
@@ -129,8 +174,11 @@ def assemble(
             pitch_mean=statistics.pitch_mean,
             pitch_std=statistics.pitch_std,
         )
+    model = built_model(choice, context, weights, origin, device, trusted)
+    if isinstance(model, AcousticModel):  # until a vocoder is named
+        model = ComposedModel(model, GriffinLim(audio), statistics).to(torch.device(device))
     return Voice(
-        model=built_model(choice, context, weights, origin, device, trusted),
+        model=model,
         tokenizer=Tokenizer(local_files(settings, folder), folder.absolute()),
         tokens=tokens,
         audio=audio,
@@ -138,7 +186,8 @@ def assemble(
         speakers=tuple(description["speakers"]),
         languages=tuple(description["languages"]),
         origin=origin,
-        embedding_size=to_dict(choice).get("speaker_embedding", {}).get("size", 0),
+        embedding_size=embedding_size(choice.config),
+        speaker_encoder=description.get("speaker_encoder"),
     )
 
 

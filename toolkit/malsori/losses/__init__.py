@@ -5,11 +5,15 @@ from malsori.core.registry import Registry
 LOSSES = Registry(
     "loss",
     {
+        "mel": "malsori.losses.mel:MEL",
+        "postnet_mel": "malsori.losses.mel:POSTNET_MEL",
         "duration": "malsori.losses.variance:DURATION",
         "pitch": "malsori.losses.variance:PITCH",
         "energy": "malsori.losses.variance:ENERGY",
         "frame_pitch": "malsori.losses.melody:FRAME_PITCH",
         "voicing": "malsori.losses.melody:VOICING",
+        "pitch_waves": "malsori.losses.melody:PITCH_WAVES",
+        "pitch_range": "malsori.losses.melody:PITCH_RANGE",
         "forward_sum": "malsori.losses.alignment:FORWARD_SUM",
         "binarisation": "malsori.losses.alignment:BINARISATION",
         "kl": "malsori.losses.prior:KL",

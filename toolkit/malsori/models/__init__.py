@@ -7,6 +7,8 @@ MODELS = Registry(
     {
         "jets": "malsori.models.jets:ENTRY",
         "vits": "malsori.models.vits:ENTRY",
+        "vaejets": "malsori.models.vaejets:ENTRY",
+        "fastspeech2": "malsori.models.fastspeech2:ENTRY",
         "aligner": "malsori.models.aligner:ENTRY",
         "hifigan": "malsori.models.vocoder:ENTRY",
         "espnet.jets": "malsori.models.espnet:JETS",

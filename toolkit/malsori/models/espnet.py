@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
@@ -127,11 +128,13 @@ class EspnetModel(nn.Module):
                 "inference has no controls"
             )
         lengths = token_lengths.tolist()
+        conditions = conditions or Conditions()
+        if conditions.embedding is not None:  # of one, or one for all
+            vectors = conditions.embedding.expand(len(lengths), -1)
+            conditions = replace(conditions, embedding=vectors)
         wavs, durations = [], []
         for i, length in enumerate(lengths):
-            told = self.tts.inference(
-                text=tokens[i, :length], **self._asked(i, conditions or Conditions())
-            )
+            told = self.tts.inference(text=tokens[i, :length], **self._asked(i, conditions))
             wavs.append(told["wav"].reshape(-1).float())
             durations.append(self._durations(told, length))
         pad = nn.utils.rnn.pad_sequence
@@ -190,20 +193,26 @@ class EspnetModel(nn.Module):
         }
 
     def _who(self, conditions: Conditions, rows: slice = slice(None)) -> dict[str, Tensor]:
-        """Return speakers and languages where the network has more than one of them."""
-        asked = {"sids": conditions.speaker, "lids": conditions.language}
-        has = {"sids": self.tts.spks, "lids": self.tts.langs}
+        """Return speakers and languages, where the network has several, and speaker vectors."""
+        tts = self.tts
+        told = {
+            "sids": (tts.spks, conditions.speaker, "has several sids; choose one"),
+            "lids": (tts.langs, conditions.language, "has several lids; choose one"),
+            "spembs": (tts.spk_embed_dim, conditions.embedding, "needs a speaker vector"),
+        }
         found = {}
-        for key, value in asked.items():
-            if has[key] is not None and value is None:
-                raise MalsoriError(f"{self.name}: has several {key[:-1]}s; choose one")
-            if has[key] is not None and value is not None:
+        for key, (wanted, value, missing) in told.items():
+            if wanted is not None and value is None:
+                raise MalsoriError(f"{self.name}: {missing}")
+            if wanted is not None and value is not None:
                 found[key] = value[rows]
         return found
 
     def _asked(self, row: int, conditions: Conditions) -> dict[str, Tensor]:
         """Return what ``inference`` wants to know besides the text."""
         asked = self._who(conditions, slice(row, row + 1))
+        if "spembs" in asked:
+            asked["spembs"] = asked["spembs"][0]
         if self.uses_style:
             mel, lengths = conditions.style_mel, conditions.style_mel_lengths
             if mel is None or lengths is None:

@@ -10,6 +10,7 @@ from malsori.core.errors import ConfigError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.models.espnet_params import PATH
 from malsori.models.voice import VoiceContext
+from malsori.modules.conditioning import SpeakerEmbeddingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class EspnetConfig:
     def segment(self) -> int:
         """Frames of the windows that it is trained on."""
         return _segment(self.params.get("generator_params"), 64)
+
+    @property
+    def speaker_embedding(self) -> SpeakerEmbeddingConfig:
+        """What ``spk_embed_dim`` says of speaker vectors."""
+        return _speaker_embedding(self.params.get("generator_params"))
 
     def check(self, audio: AudioConfig) -> None:
         """Refuse what needs no ESPnet to be seen."""
@@ -54,6 +60,11 @@ class EspnetJointConfig(EspnetConfig):
     def segment(self) -> int:
         """Frames of the windows that it is trained on."""
         return _segment(self.params, 32)
+
+    @property
+    def speaker_embedding(self) -> SpeakerEmbeddingConfig:
+        """What ``spk_embed_dim`` says of speaker vectors."""
+        return _speaker_embedding(self.params.get("text2mel_params"))
 
     def check(self, audio: AudioConfig) -> None:
         """Refuse text-to-mel models that need what our data does not have."""
@@ -93,8 +104,6 @@ def derived(
     typed = config.params.get(spoken_by)
     typed = typed if isinstance(typed, Mapping) else {}
     where = f"{PATH}.{spoken_by}"
-    if typed.get("spk_embed_dim") is not None:
-        raise ConfigError(f"{where}.spk_embed_dim: speaker vectors are not handed over; null")
     for key, count in (("spks", context.speakers), ("langs", context.languages)):
         if key not in typed:
             found[spoken_by][key] = count
@@ -107,3 +116,9 @@ def _segment(settings: Any, usual: int) -> int:
     """Return ``segment_size``, or ESPnet's default where it is not (rightly) given."""
     found = settings.get("segment_size") if isinstance(settings, Mapping) else None
     return found if isinstance(found, int) else usual
+
+
+def _speaker_embedding(settings: Any) -> SpeakerEmbeddingConfig:
+    """Return ``spk_embed_dim`` as our models have it; none where it is not (rightly) given."""
+    found = settings.get("spk_embed_dim") if isinstance(settings, Mapping) else None
+    return SpeakerEmbeddingConfig(size=found if isinstance(found, int) and found > 0 else 0)

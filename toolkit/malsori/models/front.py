@@ -22,7 +22,7 @@ from malsori.core.ranges import SIZE, within
 from malsori.models.voice import Analysis, Conditions, Controls, Prosody, VoiceContext
 from malsori.modules import STACKS
 from malsori.modules.alignment import Aligner, Prior, path_log_probability, search_durations
-from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig, StyleConfig
+from malsori.modules.conditioning import Conditioning, SpeakerEmbeddingConfig, StyleConfig, Told
 from malsori.modules.features import Features
 from malsori.modules.lengths import valid_positions
 from malsori.modules.predictors import (
@@ -185,15 +185,19 @@ class Front(nn.Module):
 
     def encode(self, tokens: Tensor, valid: Tensor, conditions: Conditions) -> Encoded:
         """Return the conditioned encoding of tokens, (B, N), where ``valid``."""
-        told = self.conditioning.read(
+        told = self.read(conditions)
+        hidden = self.conditioning.tell(self.encoder(self.embedding(tokens), valid), told)
+        return Encoded(hidden, self.conditioning.summary(told))
+
+    def read(self, conditions: Conditions) -> Told:
+        """Return speaker, language and style as vectors."""
+        return self.conditioning.read(
             speaker=conditions.speaker,
             language=conditions.language,
             embedding=conditions.embedding,
             mel=conditions.style_mel,
             mel_lengths=conditions.style_mel_lengths,
         )
-        hidden = self.conditioning.tell(self.encoder(self.embedding(tokens), valid), told)
-        return Encoded(hidden, self.conditioning.summary(told))
 
     def predict(self, hidden: Tensor, valid: Tensor, controls: Controls) -> Prosody:
         """Return the prosody of tokens as the predictors hear it, changed by ``controls``."""
@@ -202,9 +206,13 @@ class Front(nn.Module):
             durations=durations_from_log(
                 self.duration_predictor(hidden, valid), valid, controls.speed
             ),
-            pitch=(self.pitch_predictor(hidden, valid).float() + controls.pitch_shift) * valid,
+            pitch=(self.token_pitch(hidden, valid).float() + controls.pitch_shift) * valid,
             energy=(energy * controls.energy_scale + controls.energy_shift) * valid,
         )
+
+    def token_pitch(self, hidden: Tensor, valid: Tensor) -> Tensor:
+        """Return predicted normalised log-F0 of tokens, (B, N)."""
+        return self.pitch_predictor(hidden, valid)  # type: ignore[no-any-return]
 
     def spread(
         self,
@@ -228,7 +236,7 @@ class Front(nn.Module):
             path_log_p=path_log_probability(found.log_p, prosody.durations, mel_lengths),
             durations=prosody.durations,
             log_durations=self.duration_predictor(hidden, valid),
-            pitch=self.pitch_predictor(hidden, valid),
+            pitch=self.token_pitch(hidden, valid),
             pitch_target=prosody.pitch,
             energy=self.energy_predictor(hidden, valid),
             energy_target=prosody.energy,

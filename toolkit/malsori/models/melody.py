@@ -96,10 +96,18 @@ class MelodyPredictor(nn.Module):
         Raises:
             ConfigError: Nobody knows which frames are voiced.
         """
+        recorded = self.recorded(features)
+        return replace(sung, pitch_target=features.pitch, voiced=recorded.voiced), recorded
+
+    def recorded(self, features: Features) -> Melody:
+        """Return what recordings sing, (B, T).
+
+        Raises:
+            ConfigError: Nobody knows which frames are voiced.
+        """
         if features.voiced is None:
             raise ConfigError("generator.harmonics: needs to know which frames are voiced")
-        sung = replace(sung, pitch_target=features.pitch, voiced=features.voiced)
-        return sung, self.spoken(features.pitch, features.voiced)
+        return self.spoken(features.pitch, features.voiced)
 
     def spoken(self, pitch: Tensor, voiced: Tensor) -> Melody:
         """Return normalised ``pitch``, (B, T), in Hz, beside ``voiced``."""

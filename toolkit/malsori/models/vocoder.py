@@ -24,7 +24,7 @@ from malsori.core.errors import ConfigError
 from malsori.core.ranges import SIZE, within
 from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
-from malsori.dsp.mel import HifiganSpectrogram, Spectrogram
+from malsori.dsp.mel import HifiganSpectrogram, MelFrames, Spectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
 from malsori.models.voice import VoiceContext
 from malsori.modules import GENERATORS
@@ -60,15 +60,6 @@ class VocoderConfig:
     def check(self, audio: AudioConfig) -> None:
         """Refuse audio settings that the generator does not fit."""
         check_hop(self.generator, audio.hop)
-
-
-class MelFrames(NamedTuple):
-    """Mel spectrograms of a batch."""
-
-    mel: Tensor
-    """Log10 mel amplitudes, (B, T, M)."""
-    lengths: Tensor
-    """Frames of each utterance, (B,)."""
 
 
 @runtime_checkable

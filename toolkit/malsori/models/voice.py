@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from malsori.dsp.audio_config import AudioConfig
 from malsori.modules.alignment import average_by_token
+from malsori.modules.conditioning import SpeakerEmbeddingConfig
 from malsori.modules.features import Features
 
 
@@ -86,6 +87,11 @@ class Prosody:
     """Normalised log-F0 per token, (B, N)."""
     energy: Tensor
     """Normalised energy per token, (B, N)."""
+    contour: Tensor | None = None
+    """Normalised log-F0 per frame, (B, T), for models that sing frame by frame; None: that of the
+    tokens."""
+    voiced: Tensor | None = None
+    """1 where a frame is voiced, else 0, (B, T), for the same models; None: predicted."""
 
     @classmethod
     def recorded(cls, features: Features, durations: Tensor) -> Prosody:
@@ -99,6 +105,8 @@ class Prosody:
             durations=durations,
             pitch=average_by_token(features.pitch, durations),
             energy=average_by_token(features.energy, durations),
+            contour=features.pitch,
+            voiced=features.voiced,
         )
 
 
@@ -112,6 +120,9 @@ class Speech:
     """(B,)."""
     prosody: Prosody
     """What was spoken: predicted and changed, or given."""
+    mel: Tensor | None = None
+    """What was made audible, of a model that speaks through a vocoder: log10 mel amplitudes, (B, T,
+    M), not normalised; an utterance has as many frames as its durations add up to."""
 
 
 class VoiceOutput(Protocol):
@@ -150,6 +161,44 @@ class SpeakingModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Recital:
+    """What a model says to a vocoder."""
+
+    mel: Tensor
+    """Normalised log-mel, (B, T, M); zero behind an utterance's end."""
+    mel_lengths: Tensor
+    """(B,)."""
+    prosody: Prosody
+    """Predicted and changed, or given."""
+
+
+@runtime_checkable
+class AcousticModel(Protocol):
+    """A network from tokens to a mel spectrogram; a vocoder makes it audible."""
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """Losses of this model's output with their weights."""
+        ...
+
+    @property
+    def uses_style(self) -> bool:
+        """Whether a style recording changes what is said."""
+        ...
+
+    def recite(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Recital:
+        """Return mel spectrograms for tokens."""
+        ...
+
+
 class Analysis(NamedTuple):
     """How recordings speak their tokens."""
 
@@ -167,6 +216,36 @@ class AligningModel(Protocol):
         self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions
     ) -> Analysis:
         """Return how the recordings speak their tokens."""
+        ...
+
+
+class Converted(NamedTuple):
+    """Recordings in the voice of somebody else."""
+
+    wav: Tensor
+    """(B, S), full scale 1; zero behind a recording's end."""
+    wav_lengths: Tensor
+    """(B,), those of the recordings."""
+
+
+@runtime_checkable
+class ConvertingModel(Protocol):
+    """A network that says what recordings say in the voice of somebody else."""
+
+    melody: nn.Module | None
+    """What the pitch that the generator sings is from; None where it finds pitch in the latent."""
+
+    def convert(
+        self, features: Features, source: Conditions, target: Conditions, pitch_shift: float = 0.0
+    ) -> Converted:
+        """Return the recordings, spoken by others.
+
+        Args:
+            features: The recordings; with ``voiced`` for a model with ``melody``.
+            source: Who speaks in them.
+            target: Who shall.
+            pitch_shift: Added to normalised log-F0, by a model with ``melody``.
+        """
         ...
 
 
@@ -216,6 +295,21 @@ class CompleteModel(SpeakingModel, Protocol):
     ) -> dict[str, Tensor]:
         """Return the generator's losses on a batch that is not trained on."""
         ...
+
+
+@runtime_checkable
+class KnowsVectors(Protocol):
+    """Settings of a model that can be told speakers by vectors of a speaker encoder."""
+
+    @property
+    def speaker_embedding(self) -> SpeakerEmbeddingConfig:
+        """The vectors."""
+        ...
+
+
+def embedding_size(config: object) -> int:
+    """Return how many numbers a speaker vector has for a model with these settings; 0 for none."""
+    return config.speaker_embedding.size if isinstance(config, KnowsVectors) else 0
 
 
 def speaking_part(model: nn.Module) -> nn.Module:

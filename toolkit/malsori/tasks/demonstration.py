@@ -5,6 +5,7 @@ Axes: B utterances, N tokens, T frames, S samples.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ def conditions_of(batch: Batch) -> Conditions:
 def features_of(batch: Batch, extractor: FeatureExtractor) -> Features:
     """Return what a model sees of the batch's recordings."""
     found: Features = extractor(batch.wav, batch.wav_lengths, batch.log_f0, batch.voiced)
-    return found
+    return dataclasses.replace(found, durations=batch.durations)
 
 
 def metrics_of(model: SpeakingModel) -> Mapping[str, bool]:
@@ -40,11 +41,19 @@ def metrics_of(model: SpeakingModel) -> Mapping[str, bool]:
     return {"mcd": False, **({"diagonality": True} if aligns else {})}
 
 
-def demonstrate(model: SpeakingModel, batch: Batch, extractor: FeatureExtractor) -> Demonstration:
+def demonstrate(
+    model: SpeakingModel, batch: Batch, extractor: FeatureExtractor, aligns: bool = True
+) -> Demonstration:
     """Speak the batch's tokens freely, and align its recordings if the model aligns.
 
     The metrics are the mel-cepstral distortion of free speech from the recordings, in dB after
     time warping, and the diagonality of the alignment.
+
+    Args:
+        model: Who speaks.
+        batch: What is spoken.
+        extractor: Tells what the model sees of recordings.
+        aligns: Show how it aligns; False where it only repeats durations that it is given.
     """
     features = features_of(batch, extractor)
     conditions = conditions_of(batch)
@@ -54,7 +63,7 @@ def demonstrate(model: SpeakingModel, batch: Batch, extractor: FeatureExtractor)
         conditions.with_own_style(features.mel, features.mel_lengths),
     )
     show = beside_recordings(batch, speech.wav, speech.wav_lengths, extractor.spectrogram)
-    if isinstance(model, AligningModel):
+    if aligns and isinstance(model, AligningModel):
         show_alignment(show, model, batch, features, conditions)
     return show
 

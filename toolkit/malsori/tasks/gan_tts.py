@@ -108,6 +108,6 @@ def make_task(config: GanTtsConfig, context: TaskContext) -> GanTts | CompleteGa
 ENTRY = Entry(
     config=GanTtsConfig,
     build=make_task,
-    summary="text to waveform, adversarially trained (JETS, VITS)",
+    summary="text to waveform, adversarially trained (JETS, VITS, VAEJETS)",
     source="Kong et al. 2020, arXiv:2010.05646; Lim et al. 2022, arXiv:2203.16852",
 )

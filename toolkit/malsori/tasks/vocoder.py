@@ -18,8 +18,9 @@ from malsori.core.config import build
 from malsori.core.errors import ConfigError
 from malsori.core.registry import Entry
 from malsori.data.batch import Batch
+from malsori.dsp.mel import MelFrames
 from malsori.models import MODELS
-from malsori.models.vocoder import MelFrames, VocodingModel, vocode
+from malsori.models.vocoder import VocodingModel, vocode
 from malsori.modules.lengths import random_starts, windows
 from malsori.tasks.adversarial import AdversarialConfig, AdversarialTask
 from malsori.tasks.demonstration import beside_recordings

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from malsori.core.config import Choice, Seconds, choice, preset
+from malsori.core.config import Choice, Seconds, choice, preset, to_dict
+from malsori.core.errors import ConfigError
 from malsori.core.ranges import within
 from malsori.data.dataset import DataConfig
 from malsori.dsp.audio_config import AudioConfig
@@ -117,3 +118,14 @@ class TrainConfig:
         within(self, "[0, 4294967295]", "seed")
         model: ModelConfig = self.model.config
         model.check(self.audio)
+        given = to_dict(self.model).get("durations") == "given"
+        if given and self.data.durations is None:
+            raise ConfigError(
+                "data.durations: model.durations is 'given'; name a folder of TextGrids ('malsori "
+                "align')"
+            )
+        if self.data.durations is not None and not given:
+            raise ConfigError(
+                "data.durations: only a model with durations 'given' reads them (fastspeech2); "
+                "leave it out"
+            )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from malsori.core.config import to_dict
 from malsori.core.errors import MalsoriError
 from malsori.core.files import atomic_write, read_json, write_json
 from malsori.data.datadir import DataDir
@@ -15,6 +14,7 @@ from malsori.data.dataset import Dataset, Names, SpeechDataset
 from malsori.data.recordings import RecordingDataset, open_recordings
 from malsori.data.stats import check_audio
 from malsori.dsp.statistics import Statistics
+from malsori.models.voice import embedding_size
 from malsori.tasks.task import TaskConfig
 from malsori.text.tokens import TokenList
 from malsori.train import initial
@@ -101,6 +101,16 @@ class SpeechCorpus:
         return cls(config=config, tokens=tokens, statistics=statistics, names=names)
 
     @property
+    def embedding_size(self) -> int:
+        """Numbers of the speaker vectors that the model takes; 0 for none."""
+        return embedding_size(self.config.model.config)
+
+    @property
+    def speaker_encoder(self) -> str | None:
+        """Whose speaker vectors the model learns; None for none, or where the data does not say."""
+        return DataDir(self.config.data.train).speaker_encoder if self.embedding_size else None
+
+    @property
     def sources(self) -> tuple[Path, ...]:
         """Texts, token list and statistics."""
         data = self.config.data
@@ -111,7 +121,17 @@ class SpeechCorpus:
         )
 
     def started_from(self, base: initial.Base) -> SpeechCorpus:
-        """Return it normalised as the base's weights know speech; how far it lies is logged."""
+        """Return it normalised as the base's weights know speech; how far it lies is logged.
+
+        Raises:
+            MalsoriError: The base knows the speaker vectors of another encoder.
+        """
+        known, own = base.files.description.get("speaker_encoder"), self.speaker_encoder
+        if known and own and known != own:
+            raise MalsoriError(
+                f"init_from: {base.files.origin} knows speakers by vectors of {known}, and "
+                f"{self.config.data.train} has those of {own}: embed them with {known}"
+            )
         initial.report_statistics(self.statistics, base)
         return dataclasses.replace(self, statistics=base.files.statistics)
 
@@ -121,7 +141,6 @@ class SpeechCorpus:
 
     def dataset(self, folder: str) -> SpeechDataset:
         """Return the utterances of one set that passed stages 1 to 3."""
-        model = to_dict(self.config.model)
         return SpeechDataset(
             folder,
             self.config.data,
@@ -129,12 +148,13 @@ class SpeechCorpus:
             self.tokens,
             self.names,
             self.statistics.pitch_mean,
-            model.get("speaker_embedding", {}).get("size", 0),
+            self.embedding_size,
+            self.speaker_encoder,
         )
 
     def save(self, folder: Path) -> None:
         """Write names, token files and statistics."""
-        write_json(folder / "names.json", dataclasses.asdict(self.names))
+        write_json(folder / "names.json", self._written_names())
         for path in (Path(self.config.data.tokens) / name for name in TOKEN_FILES):
             if path.exists():
                 with atomic_write(folder / path.name, "wb") as file:
@@ -156,15 +176,23 @@ class SpeechCorpus:
                     f"({len(self.tokens)} tokens, there {len(old)}); choose another --exp"
                 )
         names = folder / "names.json"
-        own = {key: list(value) for key, value in dataclasses.asdict(self.names).items()}
-        if names.exists() and read_json(names) != own:
-            raise MalsoriError(f"{data.train}: not the speakers that {folder} was trained with")
+        if names.exists() and read_json(names) != self._written_names():
+            raise MalsoriError(
+                f"{data.train}: not the speakers that {folder} was trained with, or not the "
+                "encoder of their vectors"
+            )
         stats = folder / "stats.json"
         if stats.exists() and Statistics.load(stats) != self.statistics:
             raise MalsoriError(
                 f"{Path(data.stats) / 'stats.json'}: not the statistics that {folder} was "
                 "trained with; choose another --exp"
             )
+
+    def _written_names(self) -> dict[str, Any]:
+        """Return what a run folder keeps of speakers and languages, as JSON gives it back."""
+        names = {key: list(value) for key, value in dataclasses.asdict(self.names).items()}
+        encoder = self.speaker_encoder
+        return {**names, "speaker_encoder": encoder} if encoder else dict(names)
 
 
 @dataclass(frozen=True)
