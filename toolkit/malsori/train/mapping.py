@@ -5,6 +5,7 @@ Axes: D model width.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +19,8 @@ from malsori.core.errors import MalsoriError
 GAIN, DIRECTION = "parametrizations.weight.original0", "parametrizations.weight.original1"
 ENCODED = "encoder.norm.bias"
 """Added to every encoded token, as a speaker's or language's vector is: (D,)."""
-CONDITION, INPUT = "generator.condition", "generator.input.bias"
-"""Layer that tells the waveform generator a sum of such vectors, (C, D), and the bias that stands
-beside it, (C,)."""
+TELLS = re.compile(r"^(?:(.+)\.|.+_)condition(?=\.(?:weight|bias|parametrizations)\b)")
+"""A layer that tells a part of the network (the group) a sum of such vectors, (C, D)."""
 NUDGES = 16
 """Steps of one unit in the last place that a gain may need; measured: 2."""
 
@@ -112,22 +112,29 @@ def drop_embedding(
     stays = after[0] in before
     vector = rows[list(before).index(after[0])] if stays else rows.mean(0)
     told = f"the vector of {after[0]!r}" if stays else "the mean vector of all"
-    if ENCODED not in weights or weights[ENCODED].shape != vector.shape:
-        return names_mapped(before, after, note=f"{told} is lost: the encoder has no last bias")
-    weights[ENCODED] = weights[ENCODED] + vector
-    if f"{CONDITION}.bias" in weights:
-        share = _plain(weights, CONDITION).flatten(1) @ vector
-        weights[f"{CONDITION}.bias"] = weights[f"{CONDITION}.bias"] + share
-    return names_mapped(before, after, note=f"{told} went into the encoder's last bias")
+    layers = _told(weights)
+    encoded = ENCODED in weights and weights[ENCODED].shape == vector.shape
+    if encoded:
+        weights[ENCODED] = weights[ENCODED] + vector
+    for layer in layers:
+        home = f"{layer}.bias" if f"{layer}.bias" in weights else f"{_parent(layer)}.gated.bias"
+        weights[home] = weights[home] + _plain(weights, layer).flatten(1) @ vector
+    if encoded:
+        return names_mapped(before, after, note=f"{told} went into the encoder's last bias")
+    why = "went into the biases of what was told it"
+    return names_mapped(
+        before, after, note=f"{told} {why if layers else 'is lost: the encoder has no last bias'}"
+    )
 
 
 def match_condition(
     weights: dict[str, Tensor], own: Mapping[str, Tensor], origin: str
 ) -> str | None:
-    """Add or take away the layer that tells the waveform generator speaker, language and style.
+    """Add or take away the layers that tell parts of the network speaker, language and style.
 
-    A new one is all zeros: the voice begins as it was. One that has nothing left to tell goes into
-    the generator's first bias. Call it after the embeddings are mapped.
+    The voice begins as it was: new layers are all zeros, or have nothing but zeros to tell. Those
+    that have nothing left to tell go into the biases beside them. Call it after the embeddings are
+    mapped.
 
     Args:
         weights: Of the voice to start from; changed in place.
@@ -138,26 +145,56 @@ def match_condition(
         What was done, to be logged; None for nothing.
 
     Raises:
-        MalsoriError: The layer still has something to tell, but the network has none.
+        MalsoriError: A layer still has something to tell, but the network has none.
     """
-    bias = f"{CONDITION}.bias"
-    if (bias in weights) == (bias in own):
-        return None
-    if bias in own:
-        direction = f"{CONDITION}.{DIRECTION}"
-        like = own[direction] if direction in own else own[f"{CONDITION}.weight"]
-        weights[f"{CONDITION}.weight"] = torch.zeros_like(like)
-        weights[bias] = torch.zeros_like(own[bias])
-        return "the waveform generator learns to be told; it begins as it was"
-    if any(name.startswith("conditioning.") for name in own):
+    before, after = _told(weights), _told(own)
+    new = [layer for layer in after if layer not in before]
+    gone = [layer for layer in before if layer not in after]
+    told = (name for name in weights if name.startswith("conditioning."))
+    silent = not any(bool(weights[name].any()) for name in told)
+    for layer in new:
+        fresh = _plain(own, layer)
+        weights[f"{layer}.weight"] = fresh if silent else torch.zeros_like(fresh)
+        if f"{layer}.bias" in own:
+            weights[f"{layer}.bias"] = torch.zeros_like(own[f"{layer}.bias"])
+    if gone and any(name.startswith("conditioning.") for name in own):
         raise MalsoriError(
             f"{origin}: its waveform generator is told speaker, language and style; to start from "
             "it set model.condition_generator=true"
         )
-    weights[INPUT] = weights[INPUT] + weights[bias]
-    for name in [name for name in weights if name.startswith(f"{CONDITION}.")]:
+    for layer in gone:
+        _fold(weights, layer, origin)
+    if new:
+        parts = ", ".join(sorted({layer.partition(".")[0] for layer in new}))
+        return f"learns to be told: {parts}; it begins as it was"
+    return "what was told went into the biases beside" if gone else None
+
+
+def _told(weights: Mapping[str, Tensor]) -> list[str]:
+    """Return the layers that tell something, in the order of the weights."""
+    return list(dict.fromkeys(found[0] for name in weights if (found := TELLS.match(name))))
+
+
+def _parent(layer: str) -> str:
+    return layer.rpartition(".")[0]
+
+
+def _fold(weights: dict[str, Tensor], layer: str, origin: str) -> None:
+    """Take a layer that has nothing left to tell out of ``weights``, into the bias beside it.
+
+    Raises:
+        MalsoriError: There is none.
+    """
+    bias, home = f"{layer}.bias", f"{_parent(layer)}.input.bias"
+    if bias in weights:
+        if home not in weights:
+            raise MalsoriError(
+                f"{origin}: {layer} tells who speaks, and a voice of one has no place for it; "
+                "train on more than one speaker, or start from one with duration: stochastic"
+            )
+        weights[home] = weights[home] + weights[bias]
+    for name in [name for name in weights if name.startswith(f"{layer}.")]:
         del weights[name]
-    return "what the waveform generator was told went into its first bias"
 
 
 def _plain(weights: Mapping[str, Tensor], module: str) -> Tensor:
