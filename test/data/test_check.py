@@ -68,6 +68,11 @@ CASES: dict[str, tuple[Callable[[Path], None], str]] = {
     "empty line": (replace("text", "utt_1 ", "\nutt_1 "), "text:2: empty line: remove it"),
     "CRLF": (replace("text", "utt_1\n", "utt_1\r\n"), "text:2: ends in CR LF: use LF"),
     "BOM": (replace("text", "utt_0 ", "\ufeffutt_0 "), "text:1: begins with a byte order mark"),
+    "invisible": (
+        replace("text", "utt_1 ", "utt_1 \u200b"),
+        "text:2: an invisible character (U+200B)",
+    ),
+    "two speakers": (replace("utt2spk", "utt_1 spk_b", "utt_1 a b"), "utt2spk:2: more than one"),
     "no line end": (replace("text", "utt_2\n", "utt_2"), "text:3: no line end"),
     "indented": (replace("text", "utt_1 ", " utt_1 "), "text:2: begins with white space"),
     "pipe": (replace("wav.scp", "utt_1.wav", "utt_1.wav |"), "wav.scp:2: a shell pipe: whoever"),

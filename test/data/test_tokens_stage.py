@@ -52,12 +52,12 @@ def test_folder_is_the_same_when_made_again(data, tmp_path: Path) -> None:
 
 
 def test_unreadable_texts_are_left_out_and_listed(data, tmp_path: Path) -> None:
-    texts = TRAIN | {"utt_97": "漢字", "utt_98": "", "utt_99": "?!"}
+    texts = TRAIN | {"utt_97": "かな", "utt_98": "", "utt_99": "?!"}
     out = tmp_path / "tokens"
     make_tokens([data("train", texts)], out, TokenizerConfig(), max_rejected=0.1)
     rejected = [line.split("\t") for line in (out / "rejected.tsv").read_text("utf-8").splitlines()]
     assert [key for key, _ in rejected] == ["utt_97", "utt_98", "utt_99"]
-    assert "漢字" in rejected[0][1] and "empty" in rejected[1][1] and "no word" in rejected[2][1]
+    assert "かな" in rejected[0][1] and "empty" in rejected[1][1] and "no word" in rejected[2][1]
     assert len((out / "train.tokens").read_text("utf-8").splitlines()) == 29
 
 
@@ -65,8 +65,8 @@ def test_too_many_rejected_fail_and_leave_the_old_folder(data, tmp_path: Path) -
     out = tmp_path / "tokens"
     make_tokens([data("train", TRAIN)], out, TokenizerConfig())
     before = (out / "train.tokens").read_bytes()
-    worse = data("worse", TRAIN | {"utt_97": "漢", "utt_98": "漢"})
-    with pytest.raises(MalsoriError, match=r"worse/text: 2 of 31 .*utt_97: .*漢"):
+    worse = data("worse", TRAIN | {"utt_97": "か", "utt_98": "か"})
+    with pytest.raises(MalsoriError, match=r"worse/text: 2 of 31 .*utt_97: .*か"):
         make_tokens([worse], out, TokenizerConfig())
     assert (out / "train.tokens").read_bytes() == before
 

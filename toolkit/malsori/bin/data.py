@@ -127,6 +127,8 @@ def _check(args: argparse.Namespace) -> int:
             print(problem)
         total += len(problems)
         told = f"{len(problems)} problems" if problems else "nothing wrong"
+        if problems and not args.fix:
+            told += "; --fix mends what can be mended, and lists what it leaves out"
         get_logger(__name__).info("%s: %s", path, told)
     return 1 if total else 0
 

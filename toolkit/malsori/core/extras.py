@@ -40,6 +40,12 @@ EXTRAS = {
             install="tools/installers/install_speakers.sh",
         ),
         Extra(
+            name="huggingface",
+            purpose="corpora that are Hugging Face datasets on disk: new-recipe",
+            modules=("pyarrow",),
+            install="pip install 'malsori[huggingface]'",
+        ),
+        Extra(
             name="espnet",
             purpose="models espnet.jets, espnet.vits, espnet.joint_text2wav",
             modules=("espnet2",),

@@ -10,11 +10,14 @@ from pathlib import Path
 
 from malsori.core.errors import MalsoriError
 from malsori.core.log import progress
+from malsori.data.prepare import INVISIBLE
 from malsori.data.vectors import VectorError, read_vector
 from malsori.dsp.audio import AudioError, read
 
 REQUIRED = ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur")
 OPTIONAL = ("segments", "utt2lang", "xvector.scp", "spk2xvector.scp")
+PATHS = ("wav.scp", "xvector.scp", "spk2xvector.scp")
+"""Files whose values are paths: those have the Unicode form that the file system gives them."""
 TOLERANCE_SECONDS = 0.02
 AGAIN = "run stage 1 again"
 EXTRACT = "extract it again"
@@ -127,9 +130,14 @@ def _read_row(rows: Rows, number: int, line: bytes) -> tuple[str, str]:
         return "", ""
     if text[0].isspace():
         rows.add(number, "begins with white space", "begin the line with its key")
-    if not unicodedata.is_normalized("NFC", text):
+    composed = text.split(None, 1)[0] if rows.path.name in PATHS else text
+    if not unicodedata.is_normalized("NFC", composed):
         rows.add(number, "not in Unicode form NFC", f"compose the characters (NFC): {AGAIN}")
+    if rows.path.name == "text" and (found := INVISIBLE.search(text)):
+        rows.add(number, f"an invisible character (U+{ord(found[0]):04X})", "remove it")
     key, *value = text.split(None, 1)
+    if rows.path.name == "utt2spk" and value and len(value[0].split()) > 1:
+        rows.add(number, f"more than one speaker: {value[0].strip()!r}", "keep one")
     if not value:
         what = "empty text" if rows.path.name == "text" else "nothing after the key"
         rows.add(number, what, "add it, or remove the utterance from all files")

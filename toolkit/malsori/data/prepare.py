@@ -48,6 +48,10 @@ class Utterance:
     """Language code ("ko"), if the corpus says so."""
     problem: str = ""
     """Why the corpus itself shows that it cannot be used; empty if it does not."""
+    start: float = 0.0
+    """Where it begins in the audio file, in seconds."""
+    end: float | None = None
+    """Where it ends in the audio file, in seconds; None for the end of the file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +156,7 @@ def prepare(
     listed = _unique(sorted(utterances, key=lambda each: each.id.encode()), rejected)
     if not listed:
         raise MalsoriError("the corpus lists no utterances")
-    present = [each.id for each in listed if each.wav.is_file()]
+    present = [each.id for each in listed if _has_audio(each.wav)]
     log.info("%d utterances, %d with an audio file", len(listed), len(present))
     sets = (split or Split()).sets(present)
     kept: dict[str, list[Prepared]] = {"train": [], "dev": [], "test": []}
@@ -241,14 +245,14 @@ def _examine(each: Utterance, trim: bool, limits: Limits) -> Prepared | str:
     if not text:
         return "empty text"
     try:
-        wav, rate = read(each.wav)
+        wav, rate = read(each.wav, None, each.start, each.end)
         start, end = speech_bounds(wav, rate)
     except AudioError as error:
         return error.reason
     if not trim:
         start, end = 0.0, len(wav) / rate
-    whole = int(len(wav) / rate * 10_000) / 10_000
-    first, last = f"{start:.4f}", f"{min(end, whole):.4f}"
+    whole = int((each.start + len(wav) / rate) * 10_000) / 10_000
+    first, last = f"{each.start + start:.4f}", f"{min(each.start + end, whole):.4f}"
     seconds = float(last) - float(first)
     if not limits.min_seconds <= seconds <= limits.max_seconds:
         used = f"{limits.min_seconds:g} to {limits.max_seconds:g} s are used"
@@ -258,8 +262,14 @@ def _examine(each: Utterance, trim: bool, limits: Limits) -> Prepared | str:
         return f"{seconds:.2f} s of speech are too short for a text of {characters} characters"
     cleaned = Utterance(
         id=each.id, wav=each.wav, text=text, speaker=each.speaker, language=each.language
-    )
+    )  # where it is, the bounds say from here on
     return Prepared(cleaned, first, last, f"{seconds:.4f}", rate)
+
+
+def _has_audio(wav: Path) -> bool:
+    """Return whether the audio file, or the archive of ``archive.ark:offset``, is there."""
+    archive, _, offset = str(wav).rpartition(":")
+    return wav.is_file() or (offset.isdecimal() and Path(archive).is_file())
 
 
 def _name_problem(each: Utterance) -> str:

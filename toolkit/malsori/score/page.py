@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from html import escape
 
 STYLE = """
-:root { --ink: #1c1d1f; --soft: #63666b; --line: #e1e1dc; --paper: #fbfbf9; --card: #fff;
-  --accent: #1f5fa8; --bar: #e4edf7; }
+:root { color-scheme: light dark; --ink: #1c1d1f; --soft: #63666b; --line: #e1e1dc;
+  --paper: #fbfbf9; --card: #fff; --head: #f5f5f2; --chip: #f1f1ed; --accent: #1f5fa8;
+  --bar: #e4edf7; --main: #f1f6fc; --bad: #c8402f; --good: #2f7d4f; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e3; --soft: #9fa2a6; --line: #35373b;
+  --paper: #17181a; --card: #1f2124; --head: #26282c; --chip: #2c2f33; --accent: #7db2ee;
+  --bar: #25364b; --main: #222c38; --bad: #f0826f; --good: #74c394; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); line-height: 1.5;
   font: 15px/1.5 system-ui, "Noto Sans KR", "Apple SD Gothic Neo", "Malgun Gothic", sans-serif; }
@@ -23,12 +27,12 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { padding: 6px 12px; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
-th { font-weight: 600; font-size: 13px; color: var(--soft); background: #f5f5f2; }
+th { font-weight: 600; font-size: 13px; color: var(--soft); background: var(--head); }
 .tall th { position: sticky; top: 0; z-index: 1; }
 th.text, td.text { text-align: left; }
 td.sentence { text-align: left; white-space: normal; min-width: 260px; }
 td .range { color: var(--soft); font-size: 13px; margin-left: 6px; }
-tr.main td { font-weight: 600; background: #f1f6fc; }
+tr.main td { font-weight: 600; background: var(--main); }
 tr.main td .range { font-weight: 400; }
 th button { all: unset; cursor: pointer; font: inherit; color: inherit; }
 th button:hover { color: var(--accent); }
@@ -45,7 +49,7 @@ article:target { border-color: var(--accent); }
 article header { display: flex; flex-wrap: wrap; gap: 4px 14px; align-items: baseline; }
 article h3 { margin: 0; font-size: 14px; font-weight: 600; color: var(--soft); }
 .said { font-size: 18px; margin: 2px 0 6px; max-width: none; }
-.chips span { display: inline-block; background: #f1f1ed; border-radius: 5px; padding: 0 8px;
+.chips span { display: inline-block; background: var(--chip); border-radius: 5px; padding: 0 8px;
   margin-right: 5px; font-size: 13px; font-variant-numeric: tabular-nums; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 6px 20px; }
 @media (max-width: 900px) { .pair { grid-template-columns: 1fr; } }
@@ -55,7 +59,8 @@ figcaption em { font-weight: 400; font-style: normal; }
 .picture { position: relative; cursor: crosshair; }
 .picture img { display: block; width: 100%; height: auto; }
 .needle { position: absolute; top: 1%; bottom: 9%; width: 1px; background: #e23b2e; display: none; }
-.labels { position: relative; height: 46px; font-size: 12px; line-height: 15px; color: #3d3f43; }
+.labels { position: relative; height: 46px; font-size: 12px; line-height: 15px;
+  color: var(--soft); }
 .labels span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
 audio { width: 100%; height: 34px; margin-top: 4px; }
 details { font-size: 13px; color: var(--soft); margin-top: 6px; } summary { cursor: pointer; }
@@ -105,17 +110,18 @@ for (const figure of document.querySelectorAll("figure[data-seconds]")) {
 """
 
 
-def page(title: str, body: Iterable[str]) -> str:
+def page(title: str, body: Iterable[str], style: str = "") -> str:
     """Return a whole HTML page.
 
     Args:
         title: Plain text.
         body: Pieces of HTML.
+        style: CSS of this page alone, after what all pages share.
     """
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(body)
         + f"\n</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
