@@ -67,7 +67,8 @@ parse_options() {
         [[ $recipe_name =~ ^[a-z][a-z0-9_]*$ && " ${recipe_names[*]} " == *" $recipe_name "* ]] ||
             recipe_usage_error "unknown option ${recipe_option%%=*}"
         # A path is the caller's, who may stand in another folder.
-        if [[ $recipe_name == corpus && $recipe_value != /* && -e $OLDPWD/$recipe_value ]]; then
+        if [[ $recipe_name =~ ^(corpus|vocoder)$ && $recipe_value != /* &&
+            -e $OLDPWD/$recipe_value ]]; then
             recipe_value=$OLDPWD/$recipe_value
         fi
         printf -v "$recipe_name" '%s' "$recipe_value"

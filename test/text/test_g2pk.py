@@ -13,18 +13,20 @@ def installed() -> bool:
     from malsori.text.g2pk import _converter
 
     try:
-        _converter()
+        _converter("g2pk")
+        _converter("g2pkk")
     except TextError:
         return False
     return True
 
 
 needs_g2pk = pytest.mark.skipif(
-    not installed(), reason="g2pk is not installed: tools/installers/install_g2pk.sh"
+    not installed(), reason="g2pk or g2pkk is not installed: tools/installers/install_g2pk.sh"
 )
 
 
 @needs_g2pk
+@pytest.mark.parametrize("name", ["g2pk", "g2pkk"])
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -33,8 +35,8 @@ needs_g2pk = pytest.mark.skipif(
         ("같이 가요", "가치가요"),
     ],
 )
-def test_reading(text: str, said: str) -> None:
-    g2pk = FRONTENDS.entry("g2pk").build(FrontEndConfig())
+def test_reading(name: str, text: str, said: str) -> None:
+    g2pk = FRONTENDS.entry(name).build(FrontEndConfig())
     words = g2pk(text)
     assert hangul(words) == said
     assert {token for word in words for token in word.tokens} <= set(INVENTORY)

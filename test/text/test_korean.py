@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import pickle
 import time
 import unicodedata
@@ -12,8 +13,8 @@ from spelling import hangul
 from malsori.text import FRONTENDS, FrontEnd, FrontEndConfig, TextError, jamo
 
 HERE = Path(__file__).parent
-FLOOR = 1.0
-"""Share of g2p_cases.tsv that was reached once and must not be lost."""
+SHARE_UNSEEN = 0.98
+"""Share of the cases on which nothing was tuned that must stay right."""
 FINALS_SPOKEN = set("ᆨᆫᆮᆯᆷᆸᆼ")
 
 
@@ -26,6 +27,22 @@ def cases(name: str) -> list[tuple[str, tuple[str, ...]]]:
     return rows
 
 
+def is_unseen(written: str) -> bool:
+    return hashlib.sha256(written.encode()).digest()[0] % 2 == 1
+
+
+STANDARD = cases("ko_standard.tsv")
+STRICT = [
+    pytest.param(*case, id=f"{name}-{case[0]}")
+    for name, table in [
+        ("g2p_cases", cases("g2p_cases.tsv")),
+        ("ko_cases", cases("ko_cases.tsv")),
+        ("ko_standard", [case for case in STANDARD if not is_unseen(case[0])]),
+    ]
+    for case in table
+]
+
+
 @pytest.fixture(scope="module")
 def ko() -> FrontEnd:
     return FRONTENDS.entry("ko").build(FrontEndConfig())
@@ -36,15 +53,15 @@ def test_example_of_the_interface(ko: FrontEnd) -> None:
     assert " ".join(tokens) == "ᄋ ᅡ ᆫ ᄂ ᅧ ᆼ ᄒ ᅡ ᄉ ᅦ ᄋ ᅭ !"
 
 
-def test_share_of_reference_cases_stays(ko: FrontEnd) -> None:
-    table = cases("g2p_cases.tsv")
-    right = sum(hangul(ko(written)) in spoken for written, spoken in table)
-    assert len(table) == 148 and right / len(table) >= FLOOR
-
-
-@pytest.mark.parametrize(("written", "spoken"), cases("ko_cases.tsv"), ids=lambda value: str(value))
+@pytest.mark.parametrize(("written", "spoken"), STRICT)
 def test_standard_pronunciation(ko: FrontEnd, written: str, spoken: tuple[str, ...]) -> None:
     assert hangul(ko(written)) in spoken
+
+
+def test_share_of_unseen_cases_stays(ko: FrontEnd) -> None:
+    table = [case for case in STANDARD if is_unseen(case[0])]
+    right = sum(hangul(ko(written)) in spoken for written, spoken in table)
+    assert len(table) >= 300 and right / len(table) >= SHARE_UNSEEN
 
 
 @pytest.mark.parametrize(
@@ -60,13 +77,49 @@ def test_standard_pronunciation(ko: FrontEnd, written: str, spoken: tuple[str, .
         ("경찰에 신고했다", "경차레신고핻따"),
         ("이틀밖에", "이틀바께"),
         ("비평가", "비평가"),
+        ("차별도 있다", "차별도읻따"),
+        ("재구성", "재구성"),  # no suffix
+        ("해결방법", "해결방법"),
+        ("석유난로", "서규날로"),
+        ("다섯권", "다섣꿘"),
+        ("여러권", "여러권"),
         ("지역에서", "지여게서"),
         ("번역이", "버녀기"),
         ("남다른", "남다른"),
         ("이를 줄이다", "이를주리다"),
+        ("소비자가 낸다", "소비자가낸다"),  # 가 is the particle, not the price
+        ("막을 더 많은 방법", "마글더마는방법"),
+        ("열 살 된 아들", "열쌀된아들"),
+        ("지하철도 있다", "지하철도읻따"),
+        ("남자 감자 참고 심지어", "남자감자참고심지어"),
+        ("매달 보험료", "매달보험뇨"),
+        ("숨지고 말았다", "숨지고마랃따"),
     ],
 )
 def test_what_only_looks_like_a_rule(ko: FrontEnd, written: str, spoken: str) -> None:
+    assert hangul(ko(written)) == spoken
+
+
+@pytest.mark.parametrize(
+    ("written", "spoken"),
+    [
+        ("창의성이", "창의썽이"),
+        ("배타성도", "배타썽도"),
+        ("조업권을", "조업꿔늘"),
+        ("항해법", "항해뻡"),
+        ("멀미증", "멀미쯩"),
+        ("무고죄로", "무고쬐로"),
+        ("거울용", "거울룡"),
+        ("구강염", "구강념"),
+        ("교란력", "교란녁"),
+        ("충전료", "충전뇨"),
+        ("지방여행", "지방녀행"),
+        ("돌발적인", "돌발쩌긴"),
+    ],
+)
+def test_suffixes_are_read_in_words_that_no_table_has(
+    ko: FrontEnd, written: str, spoken: str
+) -> None:
     assert hangul(ko(written)) == spoken
 
 
@@ -77,7 +130,7 @@ def test_punctuation_ends_assimilation(ko: FrontEnd) -> None:
 
 
 def test_all_final_consonants_are_those_of_article_8(ko: FrontEnd) -> None:
-    for written, _ in cases("g2p_cases.tsv") + cases("ko_cases.tsv"):
+    for written, _ in cases("g2p_cases.tsv") + cases("ko_cases.tsv") + STANDARD:
         spoken = {token for word in ko(written) for token in word.tokens}
         assert spoken & set(jamo.FINALS) <= FINALS_SPOKEN
 
@@ -85,7 +138,8 @@ def test_all_final_consonants_are_those_of_article_8(ko: FrontEnd) -> None:
 TEXTS = st.one_of(
     st.text(max_size=40),
     st.text(
-        "가나다라밟읽못 잎입일을할수것거게0123456789.,~-:%km$월시개명AIㅋㅠ!?“”()", max_size=40
+        "가나다라밟읽못 잎입일을할수것거게0123456789.,~-:/%km$월시개명AIㅋㅠ!?“”()[]{}漢女年=·",
+        max_size=40,
     ),
     st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), max_size=20),
 )
@@ -102,7 +156,8 @@ def test_every_text_gives_tokens_of_the_inventory_or_a_text_error(text: str) -> 
     tokens = [token for word in words for token in word.tokens]
     assert set(tokens) <= set(jamo.INVENTORY)
     assert all(word.tokens for word in words)
-    assert ko(unicodedata.normalize("NFD", text)) == words
+    if "{" not in text and "[[" not in text:  # NFD would make tokens of what is in brackets
+        assert ko(unicodedata.normalize("NFD", text)) == words
     assert ko.pronounce(ko.normalize(text)) == words
     assert ko.normalize(ko.normalize(text)) == ko.normalize(text)
 
@@ -116,8 +171,8 @@ def test_time_is_linear_in_the_length(ko: FrontEnd, piece: str) -> None:
 
 
 def test_error_names_word_and_sentence(ko: FrontEnd) -> None:
-    with pytest.raises(TextError, match=r"'漢字를'.*'그는 漢字를 읽는다'"):
-        ko("그는 漢字를 읽는다")
+    with pytest.raises(TextError, match=r"'かな를'.*'그는 かな를 읽는다'"):
+        ko("그는 かな를 읽는다")
 
 
 def test_only_normalised_text_can_be_pronounced(ko: FrontEnd) -> None:
@@ -127,6 +182,41 @@ def test_only_normalised_text_can_be_pronounced(ko: FrontEnd) -> None:
 
 def test_pickled_front_end_reads_the_same(ko: FrontEnd) -> None:
     assert pickle.loads(pickle.dumps(ko))("꽃잎이 3개") == ko("꽃잎이 3개")  # noqa: S301
+
+
+@pytest.mark.parametrize(
+    ("phrases", "said"),
+    [
+        ("word", ["옫", "안", "꼳", "망울", "고등어국", "안"]),
+        ("short", ["오", "단", "꼰", "망울", "고등어국", "안"]),
+        ("all", ["오", "단", "꼰", "망울", "고등어구", "간"]),
+    ],
+)
+def test_setting_says_over_which_spaces_sounds_meet(phrases: str, said: list[str]) -> None:
+    entry = FRONTENDS.entry("ko")
+    ko = entry.build(entry.config(phrases=phrases))
+    words = ko("옷 안") + ko("꽃 망울") + ko("고등어국 안")
+    assert [hangul([word]) for word in words] == said
+
+
+class TestInline:
+    def test_tokens_in_braces(self, ko: FrontEnd) -> None:
+        words = ko("그 {ᄆ ᅡ ᆯ}을 해")
+        assert [word.text for word in words] == ["그", "말을", "해"]
+        assert words[1].tokens == tuple(unicodedata.normalize("NFD", "말을"))
+
+    def test_respelling_in_double_brackets(self, ko: FrontEnd) -> None:
+        assert hangul(ko("[[맏찝]]에서 [[ᄆ ᅡ ᆯ]]")) == "맏찌베서말"
+
+    def test_normalised_text_keeps_it(self, ko: FrontEnd) -> None:
+        assert ko.normalize("{ᄆ ᅡ ᆯ}을 2개") == "[[ᄆ ᅡ ᆯ]]을 두개"
+
+    def test_other_braces_are_brackets_of_the_text(self, ko: FrontEnd) -> None:
+        assert hangul(ko("{가} 나")) == "가나"
+
+    def test_unknown_token_is_named(self, ko: FrontEnd) -> None:
+        with pytest.raises(TextError, match=r"'q' is not a token"):
+            ko("[[ᄆ q]]")
 
 
 class TestLexicon:

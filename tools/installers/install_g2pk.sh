@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the optional Korean front end g2pk into a Python environment, without Java or konlpy.
+# Install the optional Korean front ends g2pk and g2pkk into a Python environment, without Java or konlpy.
 #
 #   tools/installers/install_g2pk.sh [PYTHON]
 #
@@ -17,7 +17,7 @@ fi
 command -v "$python" > /dev/null || { echo "$0: no interpreter at '$python'" >&2; exit 2; }
 
 "$python" -m pip install --quiet "jamo==0.4.1" "nltk>=3.8" "python-mecab-ko>=1.3"
-"$python" -m pip install --quiet --no-deps "g2pk==0.9.4" # its konlpy would want Java
+"$python" -m pip install --quiet --no-deps "g2pk==0.9.4" "g2pkk==0.1.2" # konlpy would want Java
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -50,4 +50,12 @@ aside.replace(target)
 print(f"{len(rows)} pronunciations in {target}")
 PYTHON
 
-"$python" -c "from g2pk import G2p; print('g2pk works:', G2p()('안녕하세요, 국물'))"
+"$python" - << 'PYTHON'
+import sys
+
+import nltk
+
+nltk.data.path.append(f"{sys.prefix}/share/nltk_data")
+for name in ("g2pk", "g2pkk"):
+    print(name, "works:", __import__(name).G2p()("안녕하세요, 국물"))
+PYTHON

@@ -13,6 +13,8 @@ FRONTENDS = Registry(
     {
         "ko": "malsori.text.korean:ENTRY",
         "g2pk": "malsori.text.g2pk:ENTRY",
+        "g2pkk": "malsori.text.g2pk:G2PKK",
+        "espeak": "malsori.text.espeak_korean:ENTRY",
         "jamo": "malsori.text.korean_spelling:ENTRY",
         "en": "malsori.text.english:ENTRY",
     },

@@ -9,26 +9,55 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from malsori.core.registry import Entry
 from malsori.text import jamo
 from malsori.text.frontend import FrontEndConfig, TextError, Word
+from malsori.text.inline import given_tokens, split_inline
 from malsori.text.jamo import Syllable
-from malsori.text.korean_exceptions import PARTICLES
+from malsori.text.korean_lexicon import KoreanLexicon, regular_tokens, spoken_tokens
 from malsori.text.korean_normalizer import normalize
 from malsori.text.korean_phrases import meet, respell_before
 from malsori.text.korean_rules import Gap, apply
 from malsori.text.korean_words import respell
-from malsori.text.lexicon import pronunciation_tokens, read_lexicon
+
+_PIECE = re.compile(r"\[\[[^\[\]]*\]\][가-힣]*|" + jamo.PIECE.pattern)
+
+
+class Piece(NamedTuple):
+    """One written word or punctuation mark."""
+
+    text: str
+    """As it stands in the normalised text, without brackets."""
+    spelt: str | None = None
+    """The user's respelling, which only the regular rules read."""
+    tokens: tuple[str, ...] | None = None
+    """The user's tokens, taken as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KoreanConfig(FrontEndConfig):
+    """Settings of ``ko``."""
+
+    phrases: Literal["word", "short", "all"] = "short"
+    """Over which spaces sounds meet, since a text does not show its accentual phrases. ``word``:
+    over none, as in careful dictation. ``short``: consonants everywhere within a breath group
+    (국물 and 국 물 alike), and a stop moves to a vowel after a word of one or two syllables
+    (옷 안 → 오단). ``all``: it moves after every word."""
 
 
 class Korean:
     """Korean front end of our own rules.
 
+    A pronunciation in the text itself, ``[[맏찝]]`` or ``{ᄆ ᅡ ᆯ}``, wins over all.
+
     Args:
-        config: The user's lexicon, if any. A pronunciation in Hangul stands for the word and is
-            read by the regular rules alone, so that particles join it (``맛집<TAB>맏찝``); one
-            written as tokens with spaces between is taken as it is. A word that is not in Hangul
+        config: How words meet (of ``KoreanConfig``; the common settings do), and the user's
+            lexicon, if any. A pronunciation in Hangul stands for the word and is read by the
+            regular rules alone, so that particles join it (``맛집<TAB>맏찝``); one written as
+            tokens with spaces between is taken as it is. A word that is not in Hangul
             (``GPT<TAB>지피티``) is replaced before anything else is read.
 
     Raises:
@@ -38,17 +67,36 @@ class Korean:
     name = "ko"
     language = "ko"
     inventory = jamo.INVENTORY
+    reads_inline = True
 
     def __init__(self, config: FrontEndConfig) -> None:
+        if not isinstance(config, KoreanConfig):
+            config = KoreanConfig(lexicon=config.lexicon)
         self.config = config
         self._lexicon = KoreanLexicon(config.lexicon) if config.lexicon is not None else None
 
     def normalize(self, text: str) -> str:
         """Return the words that would be spoken, in Hangul, with single spaces.
 
+        Pronunciations in the text stay, in double brackets.
+
         Raises:
             TextError: A part of the text has no Korean reading.
         """
+        if "[[" not in text and "{" not in text:
+            return self._normalize(text)
+        text = unicodedata.normalize("NFC", text)
+        spoken: list[str] = []
+        for part in split_inline(text, jamo.INVENTORY):
+            if part.is_given:
+                spoken.append(f"[[{part.text}]]")
+                continue
+            plain = self._normalize(part.text)
+            before, after = part.text[:1].isspace(), part.text[-1:].isspace()
+            spoken.append(" " * before + plain + " " * after)
+        return " ".join("".join(spoken).split())
+
+    def _normalize(self, text: str) -> str:
         if self._lexicon is not None:
             text = self._lexicon.replace_foreign(text)
         return normalize(text)
@@ -57,115 +105,83 @@ class Korean:
         """Return the words of a normalised text with their jamo.
 
         Raises:
-            TextError: The text holds something else than Hangul and punctuation.
+            TextError: The text holds something else than Hangul, punctuation and pronunciations.
         """
-        pieces = jamo.PIECE.findall(normalized)
-        given: list[tuple[str, ...] | None] = [None] * len(pieces)
-        plain = list(pieces)
-        if self._lexicon is not None:
-            for place, piece in enumerate(pieces):
-                plain[place], given[place] = self._lexicon.find(piece)
+        pieces = [self._piece(text, normalized) for text in _PIECE.findall(normalized)]
         spans: list[tuple[int, int]] = []
         syllables: list[Syllable] = []
         gaps: list[Gap] = []
         initial = ""
         for place, piece in enumerate(pieces):
             start = len(syllables)
-            if jamo.is_hangul(piece) and given[place] is None:
-                spelt = plain[place]
-                if spelt is piece:  # not the user's
-                    spelt = respell(respell_before(piece, "".join(pieces[place + 1 : place + 2])))
+            if piece.tokens is None and jamo.is_hangul(piece.text):
+                spelt = piece.spelt or self._respelt(pieces, place)
                 if initial:
                     spelt = jamo.with_initial(spelt[0], initial) + spelt[1:]
                 syllables += map(jamo.split, spelt)
                 gaps += [Gap.NONE] * (len(spelt) - 1)
-                initial, gap = self._next_gap(pieces, given, place)
+                initial, gap = self._next_gap(pieces, place)
                 gaps.append(gap)
-            elif given[place] is None and piece not in jamo.PUNCTUATION:
+            elif piece.tokens is None and piece.text not in jamo.PUNCTUATION:
                 raise TextError.unreadable(
-                    piece, normalized, "only Hangul and punctuation can be pronounced"
+                    piece.text, normalized, "only Hangul and punctuation can be pronounced"
                 )
             spans.append((start, len(syllables)))
         spoken = apply(syllables, gaps)
         return [
-            Word(piece, given[place] or _tokens(piece, spoken[start:end]))
-            for place, (piece, (start, end)) in enumerate(zip(pieces, spans, strict=True))
+            Word(piece.text, piece.tokens or spoken_tokens(piece.text, spoken[start:end]))
+            for piece, (start, end) in zip(pieces, spans, strict=True)
         ]
 
     def __call__(self, text: str) -> list[Word]:
         """Return the words of a text with their jamo; see ``normalize`` and ``pronounce``."""
         return self.pronounce(self.normalize(text))
 
+    def _piece(self, text: str, sentence: str) -> Piece:
+        """Return a piece with what the user says of it."""
+        if text.startswith("[[") and len(text) > 2:
+            return _given(text, sentence)
+        if self._lexicon is None or not jamo.is_hangul(text):
+            return Piece(text)
+        spelt, tokens = self._lexicon.find(text)
+        return Piece(text, None if spelt is text else spelt, tokens)
+
     @staticmethod
-    def _next_gap(
-        pieces: list[str], given: list[tuple[str, ...] | None], place: int
-    ) -> tuple[str, Gap]:
+    def _respelt(pieces: list[Piece], place: int) -> str:
+        """Return a word in the spelling that the regular rules read correctly."""
+        after = pieces[place + 1].text if place + 1 < len(pieces) else ""
+        before = pieces[place - 1].text if place else ""
+        return respell(respell_before(pieces[place].text, after, before))
+
+    def _next_gap(self, pieces: list[Piece], place: int) -> tuple[str, Gap]:
         """Return the next word's initial (``""``: as spelt) and the gap after piece ``place``."""
-        if place + 1 == len(pieces) or given[place + 1] is not None:
+        if self.config.phrases == "word" or place + 1 == len(pieces):
             return "", Gap.PAUSE
-        following = pieces[place + 1]
-        return meet(pieces[place], following) if jamo.is_hangul(following) else ("", Gap.PAUSE)
+        word, following = pieces[place], pieces[place + 1]
+        if following.tokens is not None or not jamo.is_hangul(following.text):
+            return "", Gap.PAUSE
+        initial, gap = meet(word.text, following.text)
+        if self.config.phrases == "all" and not initial and gap is Gap.WORD:
+            return "", Gap.CLOSE
+        return initial, gap
 
 
-class KoreanLexicon:
-    """The user's words, found alone or before a particle.
-
-    Args:
-        path: File of lines ``word<TAB>pronunciation``.
+def _given(text: str, sentence: str) -> Piece:
+    """Return the piece of a pronunciation in double brackets and the syllables joined to it.
 
     Raises:
-        TextError: The file cannot be read, or a pronunciation is neither Hangul nor tokens.
+        TextError: It is neither Hangul nor tokens.
     """
-
-    def __init__(self, path: str) -> None:
-        self._respellings: dict[str, str] = {}
-        self._tokens: dict[str, tuple[str, ...]] = {}
-        foreign: dict[str, str] = {}
-        for word, pronunciation in read_lexicon(path).items():
-            if not jamo.is_hangul(pronunciation.replace(" ", "")):
-                if not jamo.is_hangul(word):
-                    raise TextError(
-                        f"{path}: {word!r} is not Hangul: spell it in Hangul, not tokens"
-                    )
-                self._tokens[word] = pronunciation_tokens(path, word, pronunciation, jamo.INVENTORY)
-            elif jamo.is_hangul(word):
-                self._respellings[word] = pronunciation.replace(" ", "")
-            else:
-                foreign[word] = pronunciation
-        self._foreign = foreign
-        choice = "|".join(re.escape(word) for word in sorted(foreign, key=len, reverse=True))
-        self._foreign_words = re.compile(f"(?<![A-Za-z0-9])(?:{choice})(?![A-Za-z0-9])")
-
-    def replace_foreign(self, text: str) -> str:
-        """Return ``text`` with the lexicon's words that are not in Hangul written in Hangul."""
-        if not self._foreign:
-            return text
-        text = unicodedata.normalize("NFC", text)
-        return self._foreign_words.sub(lambda found: self._foreign[found[0]], text)
-
-    def find(self, piece: str) -> tuple[str, tuple[str, ...] | None]:
-        """Return a word's respelling (itself if unknown) and its tokens if they are given."""
-        for end in range(len(piece), 0, -1):
-            word, rest = piece[:end], piece[end:]
-            if rest and rest not in PARTICLES:
-                continue
-            if word in self._respellings:
-                return self._respellings[word] + rest, None
-            if word in self._tokens:
-                ending = apply([jamo.split(c) for c in rest], [Gap.NONE] * len(rest))
-                return piece, self._tokens[word] + _tokens(rest, ending)
-        return piece, None
-
-
-def _tokens(piece: str, syllables: list[Syllable]) -> tuple[str, ...]:
-    """Return a word's jamo, or a punctuation mark itself."""
-    if piece in jamo.PUNCTUATION:
-        return (piece,)
-    return tuple(token for syllable in syllables for token in jamo.syllable_tokens(syllable))
+    inner, rest = text[2:].split("]]")
+    spelt = inner.replace(" ", "")
+    if jamo.is_hangul(spelt):
+        return Piece(spelt + rest, spelt + rest)
+    tokens = given_tokens(inner, sentence, jamo.INVENTORY)
+    return Piece(unicodedata.normalize("NFC", spelt) + rest, None, tokens + regular_tokens(rest))
 
 
 ENTRY = Entry(
-    config=FrontEndConfig,
+    config=KoreanConfig,
     build=Korean,
     summary="Korean, standard pronunciation by own rules; needs nothing else",
     source="표준발음법, 문화체육관광부 고시 제2017-13호",

@@ -1,151 +1,25 @@
-"""Korean words whose pronunciation the regular rules cannot know, grouped by article.
+"""Korean words whose pronunciation the regular rules cannot know: the table korean_words.tsv.
 
-``^`` before an entry: only at the start of a written word; ``$`` after it: only at the end of one
-or before a particle. A respelling is read by the regular rules like any spelling, so it keeps
-finals that a following vowel may take over (꽃잎 → 꽃닢, hence 꽃잎이 → 꼰니피).
+Each line of the table is an entry with its marks and the article of 표준발음법 that it comes under;
+the marks are explained at the head of the table. Here they become a respelling, which is read by
+the regular rules like any spelling and so keeps finals that a following vowel may take over (꽃+잎 →
+꽃닢, hence 꽃잎이 → 꼰니피).
 
 Source: 표준발음법 (문화체육관광부 고시 제2017-13호), articles as noted; single words after
-표준국어대사전.
+표준국어대사전. The entries were written down from knowledge of the language, not copied.
 """
 
 from __future__ import annotations
 
+from importlib.resources import files
+from typing import NamedTuple
+
 from malsori.text import jamo
+from malsori.text.korean_rules import neutral
 from malsori.text.tables import word_set
 
-_SINO_TENSE = """
-갈등 갈색 갈증 몰상식 불세출 ^불소 폭발적 자발적 신경질적 획일적 일률적 개괄적 포괄적 총괄적
-이질적 동질적 선별적 차별적 개별적 돌발적 산발적 고질적 결단 결산 결석 결선 결성 결속 결승 결식
-결실 결심 결재 결전 결점 결정 결제 결집 골절 굴절 궐석 날조 달성 돌진 말단 말살 말세 말소 멸시
-멸종 몰두 몰살 몰수 물자 물정 물증 물질 밀도 밀수 밀접 밀정 밀집 밀실 발단 발달 발동 발사 발산
-발상 발생 발설 발성 발송 발신 발전 발족 발주 발진 벌점 ^별도 별세 별실 별지 불사 불순 불신 살상
-살생 설득 설사 설정 설전 솔선 솔직 술수 실습 실수 실존 실종 실재 실전 실정 실제 실증 실직 실질
-실사 실성 실신 실선 실소 실속 실시 실세 알선 열대 열등 열사 열성 열세 열정 열전 열중 열심 울적
-울증 월세 월식 율동 을지 일단 일당 일대 일동 일등 일산 일상 일생 일손 일시 일식 일심 일정 일제
-일조 일종 일주 일직 일진 일장 절대 절도 절단 절실 절세 절수 절전 절정 절제 절지 졸도 졸속 질서
-질소 질주 질색 철도 철두 철사 철수 철저 철제 철조 철자 출석 출산 출생 출세 출소 출신 출장 출전
-출정 출제 출시 출동 출두 칠순 칠십 칠전 탈당 탈수 탈진 탈주 탈선 탈세 팔순 팔십 팔자 필수 필승
-필지 할당 할증 활달 활동 활주 활자 활성 혈당 혈서 혈세 혈전 멸절 술자리 특별시 사실상 예술적
-미술적 기술적 효율적 현실적 본질적 직설적 실질적 물질적 건설적 역설적 자율적 법률적 심술적 경찰서
-이발소 건설사 기술자 개발자 연출자 미술사 예술사 발달사 전설적 사실적 계절적 굴지의 설상가상 말수
-밀담 실시간
-"""
-"""Article 26: ㄷ, ㅅ, ㅈ after ㄹ of a Sino-Korean word are tense (the syllable after the ㄹ)."""
-
-_TENSE = """
-문'법 ^인'기 종'점 빵'점 오'점 해'법 비'법 여'건 안'간힘 ^이'과$ 가능'성 중요'성 필요'성 다양'성
-창의'성 참을'성 인간'성 사회'성 정체'성 안정'성 안전'성 위험'성 전문'성 효율'성 신뢰'성 민감'성
-타당'성 예술'성 생산'성 일관'성 융통'성 순수'성 ^시'적 ^내'적 ^인'적 ^양'적 ^질'적 ^외'적 ^미'적
-^심'적 헌'법 불'법 용'법 화'법 민'법 형'법 사'법부 ^수'법 ^어'법 편'법 ^기'법 사용'법 계산'법
-치료'법 요리'법 국제'법 ^상'법 ^세'법 노동'법 맞춤'법 발음'법 조리'법 공부'법 대화'법 사'건 조'건
-안'건 요'건 ^용'건 인'건비 ^인'권 ^주'권 ^정'권 ^이'권 ^여'권 ^실'권 ^왕'권 ^대'권 ^판'권 채'권
-소유'권 선거'권 투표'권 참정'권 영주'권 시민'권 입장'권 항공'권 승차'권 상품'권 회원'권 재산'권
-지휘'권 ^상'권 투'권 ^내'과 ^외'과 치'과 ^안'과 소아'과 산부인'과 성형외'과 정형외'과 이비인후'과
-정신'과에 정신'과의사 정신'과를 피부'과 인'격 성'격 ^성'과 효'과 물'가 ^주'가 ^원'가 ^정'가 ^유'가
-^단'가 ^평'가 대'가를 대'가로 ^한'자 ^문'자 대문'자 소문'자 글'자 ^점'자 ^타'자기 ^만'점 ^단'점
-^장'점 관'점 초'점 ^시'점 문제'점 출발'점 출발'선 ^요'점 ^원'점 ^정'점 차이'점 공통'점 소수'점
-^이'점 쟁'점 ^중'점 ^강'점 허'점 감'점 ^점'수 ^변'수 ^함'수 ^홀'수 ^분'수$ 면허'증 신분'증 학생'증
-불면'증 건망'증 통'증 염'증 합병'증 후유'증 우울'증 공포'증 현기'증 궁금'증 싫'증 ^조'짐$ ^상'장$
-잠'정 한'밤'중 밤'중 산'더미 인'기척 ^시'가행진 ^성'병 ^화'병
-"""
-"""Articles 6 and 28, tensing that Sino-Korean words have by convention; ``'`` stands before it."""
-
-_COMPOUND_TENSE = """
-눈'동자 힘'줄 산'짐승 손'가방 줄넘'기 눈'곱 눈'길 눈'가 눈'병 눈'빛 눈'사람 눈'사태 눈'덩이 눈'살
-눈'금 강'가 길'가 창'가 강'줄기 강'바람 손'등 발'등 손'가락 발'가락 손'바닥 발'바닥 손'재주
-손'수건 발'자국 발'소리 발'길 손'길 손'버릇 손'금 손'짓 발'짓 문'고리 산'길 밤'길 물'길 갈림'길
-지름'길 출근'길 퇴근'길 오솔'길 산'새 산'불 산'골 산'속 산'기슭 산'봉우리 산'바람 술'값 물'값
-땅'값 방'값 용'돈 안'방 건넌'방 골'방 빵'집 술'집 칼'집 살림'집 비빔'밥 김'밥 아침'밥 점심'밥
-된장'국 콩'국 물'고기 물'소리 물'줄기 물'동이 물'방울 물'병 물'독 물'벼락 물'바다 물'속 굴'속
-꿈'속 마음'속 가슴'속 땅'속 바람'결 숨'결 잠'결 물'결 살'결 꿈'결 그믐'달 초승'달 보름'달 달'빛
-별'빛 불'빛 등'불 들'불 봄'비 겨울'비 이슬'비 가랑'비 보슬'비 신'바람 봄'바람 창'살 글'귀 말'버릇
-말'소리 말'솜씨 말'다툼 말'대꾸 말'동무 잠'자리 잠'버릇 숨'소리 술'기운 술'병 칼'자국 길'거리
-길'바닥 불'길 불'덩이 발'걸음 쌀'밥 솔'방울 종'소리 총'소리 웃음'소리 울음'소리 방'바닥 장난'기
-웃음'기 물'기 ^창'구 총'구멍 땅'바닥 땅'덩어리 빵'가루 콩'가루 콩'기름 들'기름 사랑'방 공부'방
-몸'집 몸'짓 몸'속 김장'독 밤'거리 밤'바다 땀'방울 바람'기 술'잔 술'주정 일'거리 볼'거리 들을'거리
-먹을'거리 읽을'거리 구경'거리 자랑'거리 웃음'거리 반찬'거리 열'쇠 일'자리 말'상대 별'자리 ^물'감
-칼'국수$ 살'점 살'덩이 알'집 불'자동차 몸'살 강'둑 논'둑 문'간방 떼'돈 거스름'돈 촌'사람 안'사람
-장'국 장'독 ^상'다리 발'자취 손'사래 손'장난 기침'소리 한숨'소리 울'상 ^물'집 눈'시울 눈'짓
-눈'대중 ^심'장병 촌'스럽 촌'스러 쓸'데 그럴'듯 장난'감 땔'감 신'장병 글'짓기
-줄'달음 들'숨 날'숨 달'덩이 말'줄임 잘'생기 잘'생긴 잘'생겨 잘'생겼 갈'대 오늘'밤 그날'밤
-한여름'밤 첫날'밤 보름'밤 겨울'밤 가을'밤 여름'밤 봄'밤 겨울'잠 아침'잠
-"""
-"""Article 28: a compound's second part becomes tense though no ㅅ is written."""
-
-_NATIVE_NUMBERS = """
-열'두 열'둘 열'셋 열'다섯 열'번 열'시 열'살 열'장 열'병 열'개 열'권 열'가지 열'달 열'잔 열'사람
-열'그릇 열'군데 스물'두 스물'둘 스물'세 스물'셋 스물'다섯 일'점 칠'점 팔'점
-"""
-
-_STEM_TENSE = """
-^남'다$ ^남'다가 ^남'다니 ^남'고 ^남'지 ^남'습 ^남'게 ^남'더 ^남'던 ^남'도록 ^넘'다$ ^넘'고 ^넘'지
-^넘'습 ^넘'게 ^넘'도록 ^넘'더 ^넘'던 ^숨'다 ^숨'고 ^숨'지 ^숨'습 ^숨'자 ^심'다 ^심'고 ^심'습
-^심'자 ^담'다 ^담'고 ^담'지 ^담'습 ^담'자 ^참'다 ^참'지 ^참'습 ^참'자 ^감'다 ^감'고 ^감'지 ^감'습
-^감'자마자 ^안'고 ^안'지 ^안'습 ^껴안'고 ^껴안'다 ^껴안'지 ^껴안'습 ^신'다 ^신'지 ^신'습 ^품'다
-^품'고 ^품'지 ^뿜'다 ^뿜'고 ^뿜'지 ^검'다 ^검'고 ^검'지 ^검'게 ^검'습 다듬'고 다듬'다 다듬'지
-더듬'고 더듬'다 더듬'지 머금'고 머금'다 머금'지 쓰다듬'고 쓰다듬'지 쓰다듬'다 살아남'고 살아남'다
-살아남'지 살아남'습 살아남'도록 살아남'기 뛰어넘'고 뛰어넘'다 뛰어넘'지 넘'겠 남'겠 참'겠 담'겠
-심'겠 감'겠 숨'겠 안'겠 신'겠
-"""
-"""Article 24: endings after verb stems in ㄴ and ㅁ; the passive and causative 기 stays lax."""
-
-_ADDED_N = """
-도리깻열 도리깻녈 | 옛날이야기 옛날리야기 | 솜이불 솜니불 | 홑이불 홑니불 | 겹이불 겹니불 |
-막일 막닐 | 맨입 맨닙 | 꽃잎 꽃닢 | 깻잎 깻닢 | 나뭇잎 나뭇닢 | 풀잎 풀맆 | 솔잎 솔맆 | 댓잎 댓닢 |
-연꽃잎 연꽃닢 | 내복약 내복냑 | 색연필 색년필 | 직행열차 직행녈차 | 급행열차 급행녈차 |
-늑막염 능막념 | 콩엿 콩녓 | 담요 담뇨 | 눈요기 눈뇨기 | 영업용 영업뇽 | 식용유 식용뉴 |
-국민윤리 국민뉼리 | 밤윷 밤늋 | 한여름 한녀름 | 신여성 신녀성 | 남존여비 남존녀비 | ^들일 들릴 |
-^설익 설릭 | 물약 물략 | 불여우 불려우 | 물엿 물렷 | 휘발유 휘발류 | 유들유들 유들류들 | 알약 알략 |
-^밭일 밭닐 | ^앞일 앞닐 | ^뒷일 뒷닐 | ^옛일 옛닐 | ^훗일 훗닐 | ^별일 별릴 | ^웬일 웬닐 |
-^볼일 볼릴 | ^할일 할릴 | ^물일 물릴 | ^잡일 잡닐 | ^집안일 집안닐 | ^논일 논닐 | ^부엌일 부엌닐 |
-^바깥일 바깥닐 | ^베갯잇 베갯닛 | 두통약 두통냑 | 소독약 소독냑 | 구급약 구급냑 | 진통약 진통냑 |
-수면약 수면냑 | 위장약 위장냑 | 가정용 가정뇽 | 여성용 여성뇽 | 남성용 남성뇽 | 아동용 아동뇽 |
-개인용 개인뇽 | 학생용 학생뇽 | 충전용 충전뇽 | 겨울용 겨울룡 | 여행용 여행뇽 | 실험용 실험뇽 |
-관절염 관절렴 | 장염 장념 | 맹장염 맹장념 | 결막염 결막념 | 신혼여행 신혼녀행 | 수학여행 수학녀행 |
-졸업여행 졸업녀행 | 중국요리 중국뇨리 | 한국요리 한국뇨리 | 서양요리 서양뇨리 | 일본요리 일본뇨리 |
-한국영화 한국녕화 | 학여울 학녀울 | 서른여섯 서른녀섯 | 서른여덟 서른녀덟 | 스물여섯 스물려섯 |
-스물여덟 스물려덟 | 열여섯 열려섯 | 열여덟 열려덟 | 쉰여섯 쉰녀섯 | 쉰여덟 쉰녀덟 |
-마흔여섯 마흔녀섯 | 마흔여덟 마흔녀덟 | 예순여섯 예순녀섯 | 일흔여섯 일흔녀섯 | 여든여섯 여든녀섯 |
-아흔여섯 아흔녀섯 | 십육 십뉵 | 백육 백뉵 | 천육 천뉵 | 만육 만뉵 | 억육 억뉵 | 영육 영뉵 |
-육육 육뉵 | 삼육 삼뉵 | 십유월 십뉴월 | 첫여름 첫녀름 | 늦여름 늦녀름 | ^헛일 헛닐 | 앞이마 앞니마 |
-밭이랑 밭니랑 | ^낮일 낮닐 | ^밤일 밤닐 | 허드렛일 허드렛닐 | 옷입 옷닙 | 덧입 덧닙 |
-짓이기 짓니기 | 짓익 짓닉 | 앞유리 앞뉴리 | 색유리 색뉴리 | ^한입 한닙 | 첫인상 첟인상 |
-맨이마 맨니마 | 꽃이름 꽃니름 | 책이름 책니름 | 옛이야기 옛니야기 | 뒷이야기 뒷니야기 |
-귓속이야기 귓속니야기 | 어학연수 어학년수 | 못잊 몯닞 | 못이기 못니기 | 못이겨 못니겨 |
-일일연속극 일일련속극 | 정육면 정늉면 | 정육각 정늉각 | 직육면 직뉵면 | 비타민약 비타민냑
-"""
-"""Article 29: ㄴ (after ㄹ: ㄹ) is added between the parts of a compound."""
-
-_KEPT_APART = """
-^할밖에 할빢에 | 겉옷 걷옷 | 헛웃음 헏우슴 | 웃옷 욷옷 | 웃어른 욷어른 | 젖어미 젇어미 |
-첫아이 첟아이 | 첫아들 첟아들 | 첫월급 첟월급 | 몇월 멷월 | 몇인분 멷인분 | 맛없 맏없 | 멋없 먿없 |
-맛있 마딨 | 멋있 머딨 | 값없 갑없 | 값있 갑있 | 값어치 갑어치 | 끝없 끋없 | 빛없 빋없 | 뜻없 뜯없 |
-낯익 난닉 | 무릎위 무릅위 | 꽃위 꼳위 | 옷안 옫안 | 앞아래 압아래 | 밭아래 받아래 | 부엌안 부억안 |
-팥알 팓알 | 홑옷 혿옷 | 덧옷 덛옷 | 꽃알 꼳알 | 못알아 몯알아 | 못올 몯올 | 못오 몯오 | 못온 몯온 |
-못와 몯와 | 뭇웃음 묻우슴 | 닭없 닥없 | 낱알 낟알 | 꽃아래 꼳아래 | 맏형 마텽 | 첫인사 첟인사 |
-디귿이 디그시 | 디귿을 디그슬 | 디귿에 디그세 | 디귿은 디그슨 | 디귿으로 디그스로 | 지읒이 지으시 |
-지읒을 지으슬 | 지읒에 지으세 | 지읒은 지으슨 | 치읓이 치으시 | 치읓을 치으슬 | 치읓에 치으세 |
-치읓은 치으슨 | 키읔이 키으기 | 키읔을 키으글 | 키읔에 키으게 | 키읔은 키으근 | 티읕이 티으시 |
-티읕을 티으슬 | 티읕에 티으세 | 티읕은 티으슨 | 피읖이 피으비 | 피읖을 피으블 | 피읖에 피으베 |
-피읖은 피으븐 | 히읗이 히으시 | 히읗을 히으슬 | 히읗에 히으세 | 히읗은 히으슨 | 넓죽 넙쭉 |
-넓둥글 넙뚱글 | 넓적 넙쩍 | 넓적다리 넙쩍다리 | 여덟과 여덜과 | 여덟도 여덜도
-"""
-"""Articles 10, 15 and 16: a final changes first and is taken over afterwards."""
-
-_NASAL_R = """
-의견란 의견난 | 임진란 임진난 | 생산량 생산냥 | 결단력 결딴녁 | 공권력 공꿘녁 | 동원령 동원녕 |
-상견례 상견녜 | 횡단로 횡단노 | 이원론 이원논 | 입원료 입원뇨 | 구근류 구근뉴 | 판단력 판단녁 |
-등산로 등산노 | 신문로 신문노 | 음운론 음운논 | 추진력 추진녁 | 정신력 정신녁 | 창안력 창안녁 |
-자본론 자본논 | 보존력 보존녁 | 생산력 생산녁 | 운전력 운전녁 | 표현력 표현녁 | 통신란 통신난 |
-온라인 온나인 | 인라인 인나인 | 다운로드 다운노드 | 원룸 원눔 | 선루프 선누프 | 집단력 집딴녁 |
-견인력 견인녁 | 흡인력 흡인녁 | 응전력 응전녁 | 진단료 진단뇨 | 출연료 출연뇨 | 보관료 보관뇨 |
-강연료 강연뇨 | 사전류 사전뉴 | 생선류 생선뉴 | 반인륜 반인뉸 | 무인론 무인논 | 공연료 공연뇨 |
-원문란 원문난
-"""
-"""Article 20: ㄴ + ㄹ gives ㄴㄴ in these words instead of ㄹㄹ."""
-
-_LAX = "불길하 불길한 불길함 불길해 불법석 밤중독"
-"""Words that only look as if they held an entry."""
+TABLE = "korean_words.tsv"
+_MARKS = frozenset("'+*|")
 
 PARTICLES = word_set(
     """
@@ -153,12 +27,31 @@ PARTICLES = word_set(
 으로써 로는 으로는 부터 까지 보다 처럼 마다 조차 밖에 이나 나 이다 이에요 예요 이야 야 입니다 이라
 라 이라고 라고 들 들이 들은 들을 들의 들에게 이었다 였다 이고 인 인가 이란 란 이랑 랑 하고 이며 며
 에서도 이지만 지만 인데 이죠 죠 이요 요 적 적인 적으로 적이다 님 께 께서 한테 이면 면 이네 네 네요
-이네요
+이네요 까지는 까지도 부터는 만은 만이 만큼 만큼은 으로도 로도 으로만 로만 에만 에까지 에서의 에서만 과는
+와는 과의 와의 이라는 라는 이라도 라도 이라면 라면 이니까 니까 이었던 였던 이었지만 였지만 이잖아 잖아
+이었습니다 였습니다 이었어요 였어요 이었어 였어 이래 래 이래요 래요 인지 인지는 일까 일까요 일 이든
+이든지 든 든지 이여 여 씩 쯤 짜리 같은 같이 이라서 라서 이에 예 입니까 인가요 이군 이군요 군요 이십니다
+이세요 세요 이신 이시다 이자 에요 들과 들도 들이다 들에 들로 들만
     """
 )
 """What may follow a noun within one written word."""
 
 _TENSE_OF = {"ㄱ": "ㄲ", "ㄷ": "ㄸ", "ㅂ": "ㅃ", "ㅅ": "ㅆ", "ㅈ": "ㅉ"}
+
+
+class KnownWord(NamedTuple):
+    """One entry of the table."""
+
+    word: str
+    """As it is spelt, without marks."""
+    respelling: str
+    """Spelt so that the regular rules read it correctly."""
+    article: str
+    """Of 표준발음법; ``-`` for a regular word."""
+    at_start: bool
+    """Only at the start of a written word."""
+    at_end: bool
+    """Only at the end of a written word, or before a particle."""
 
 
 def tensed(syllable: str) -> str:
@@ -167,33 +60,58 @@ def tensed(syllable: str) -> str:
     return jamo.with_initial(syllable, letter) if letter else syllable
 
 
-def entries() -> dict[str, str]:
-    """Return all entries, with their marks ``^`` and ``$``, and their respellings without."""
-    table: dict[str, str] = {}
-    for cell in "|".join((_ADDED_N, _KEPT_APART, _NASAL_R)).split("|"):
-        written, spoken = cell.split()
-        table[written] = spoken
-    for marked in " ".join((_TENSE, _COMPOUND_TENSE, _NATIVE_NUMBERS, _STEM_TENSE)).split():
-        table[marked.replace("'", "")] = _respelt(marked.strip("^$"))
-    for marked in _SINO_TENSE.split():
-        word = marked.strip("^$")
-        place = _after_l(word)
-        table[marked] = word[:place] + tensed(word[place]) + word[place + 1 :]
-    for word in _LAX.split():
-        table[word] = word
-    return table
+def with_n(before: str, syllable: str) -> str:
+    """Return a syllable with ㄴ added before its vowel, or ㄹ after a final ㄹ (article 29).
+
+    Args:
+        before: The syllable before it.
+        syllable: It begins with a vowel.
+    """
+    return jamo.with_initial(syllable, "ㄹ" if jamo.final_of(before) == "ㄹ" else "ㄴ")
 
 
-def _after_l(word: str) -> int:
-    """Return the place of the first ㄷ, ㅅ or ㅈ that follows a ㄹ."""
-    return next(
-        place
-        for place in range(1, len(word))
-        if jamo.final_of(word[place - 1]) == "ㄹ" and jamo.initial_of(word[place]) in "ㄷㅅㅈ"
-    )
+def entries() -> list[KnownWord]:
+    """Return all entries of the table, in its order."""
+    text = files("malsori.text").joinpath(TABLE).read_text(encoding="utf-8")
+    return [read_entry(line) for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def read_entry(line: str) -> KnownWord:
+    """Return the entry of one line, ``marked<TAB>article[<TAB>respelling]``.
+
+    Raises:
+        ValueError: The line has another shape, or a mark stands where it changes nothing.
+    """
+    columns = line.split("\t")
+    if len(columns) not in (2, 3):
+        raise ValueError(f"expected 'entry<TAB>article[<TAB>respelling]', got {line!r}")
+    marked, article = columns[0], columns[1]
+    plain = marked.strip("^$")
+    word = "".join(letter for letter in plain if letter not in _MARKS)
+    spoken = columns[2] if len(columns) == 3 else _respelt(plain)
+    if not jamo.is_hangul(word) or not jamo.is_hangul(spoken):
+        raise ValueError(f"{line!r}: Hangul and marks are expected")
+    if len(columns) == 2 and (spoken == word) != (article == "-"):
+        raise ValueError(f"{line!r}: the marks change nothing, or the article is missing")
+    return KnownWord(word, spoken, article, marked.startswith("^"), marked.endswith("$"))
 
 
 def _respelt(marked: str) -> str:
-    """Return a word with the syllables after each ``'`` made tense."""
-    first, *rest = marked.split("'")
-    return first + "".join(tensed(part[0]) + part[1:] for part in rest)
+    """Return an entry with its marks carried out."""
+    spoken: list[str] = []
+    mark = ""
+    for letter in marked:
+        if letter in _MARKS:
+            mark = letter
+            continue
+        if mark == "'":
+            letter = tensed(letter)
+        elif mark == "+":
+            letter = with_n(spoken[-1], letter)
+        elif mark == "*":
+            letter = jamo.with_initial(letter, "ㄴ")
+        elif mark == "|":
+            spoken[-1] = jamo.with_final(spoken[-1], neutral(jamo.final_of(spoken[-1])))
+        mark = ""
+        spoken.append(letter)
+    return "".join(spoken)

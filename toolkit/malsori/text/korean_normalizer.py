@@ -1,4 +1,4 @@
-"""Korean normalisation: numbers, symbols, units and Latin letters become words in Hangul.
+"""Korean normalisation: numbers, symbols, units, Hanja and Latin letters become words in Hangul.
 
 What is left holds Hangul syllables, the inventory's punctuation and single spaces, nothing else;
 what cannot become that is an error that names the word. Every pattern is linear in the text.
@@ -11,65 +11,56 @@ import unicodedata
 
 from malsori.text import jamo
 from malsori.text.frontend import TextError
-from malsori.text.korean_latin import read_latin
-from malsori.text.korean_numbers import counted, native, one_by_one, sino, takes_native
-
-_VARIANTS = str.maketrans(
-    {
-        "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "″": '"',
-        "「": '"', "」": '"', "『": '"', "』": '"', "《": '"', "》": '"', "〈": '"', "〉": '"',
-        "‘": "'", "’": "'", "‚": "'", "‛": "'", "`": "'", "´": "'", "′": "'",
-        "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "―": "-", "−": "-", "─": "-",
-        "〜": "~", "～": "~", "∼": "~", "。": ".", "、": ",", "·": ",", "・": ",", "ㆍ": ",",
-        "⋯": "…", "‥": "…", "¡": "!", "¿": "?", "‼": "!", "⁉": "?", "⁈": "?",
-        "(": " ", ")": " ", "[": " ", "]": " ", "{": " ", "}": " ", "<": " ", ">": " ",
-        "【": " ", "】": " ", "〔": " ", "〕": " ", "|": " ", "_": " ", "*": " ", "\\": " ",
-        "•": " ", "※": " ", "→": " ", "←": " ", "^": " ", "㈜": "주식회사 ",
-    }
-)  # fmt: skip
-"""Typographic variants to the inventory's punctuation; brackets and ornaments to spaces."""
-
-_LONE_JAMO = {
-    "ㄱ": "기역", "ㄴ": "니은", "ㄷ": "디귿", "ㄹ": "리을", "ㅁ": "미음", "ㅂ": "비읍", "ㅅ": "시옷",
-    "ㅇ": "이응", "ㅈ": "지읒", "ㅊ": "치읓", "ㅋ": "크", "ㅌ": "티읕", "ㅍ": "피읖", "ㅎ": "흐",
-    "ㄲ": "쌍기역", "ㄸ": "쌍디귿", "ㅃ": "쌍비읍", "ㅆ": "쌍시옷", "ㅉ": "쌍지읒",
-    "ㅏ": "아", "ㅐ": "애", "ㅑ": "야", "ㅒ": "얘", "ㅓ": "어", "ㅔ": "에", "ㅕ": "여", "ㅖ": "예",
-    "ㅗ": "오", "ㅘ": "와", "ㅙ": "왜", "ㅚ": "외", "ㅛ": "요", "ㅜ": "우", "ㅝ": "워", "ㅞ": "웨",
-    "ㅟ": "위", "ㅠ": "유", "ㅡ": "으", "ㅢ": "의", "ㅣ": "이",
-}  # fmt: skip
+from malsori.text.korean_addresses import read_addresses
+from malsori.text.korean_characters import plain
+from malsori.text.korean_constructs import (
+    CURRENCIES,
+    NUMBER,
+    decimal,
+    hour_words,
+    read_constructs,
+    with_particle,
+)
+from malsori.text.korean_hanja import read_hanja
+from malsori.text.korean_latin import loan_words, mixed_words, read_latin
+from malsori.text.korean_numbers import counted, one_by_one
 
 _UNITS = {
-    "km/h": "킬로미터 퍼 아워", "m/s": "미터 퍼 세컨드", "km": "킬로미터", "cm": "센티미터",
-    "mm": "밀리미터", "m": "미터", "kg": "킬로그램", "mg": "밀리그램", "g": "그램", "t": "톤",
-    "ml": "밀리리터", "l": "리터", "cc": "시시", "kw": "킬로와트", "w": "와트", "v": "볼트",
-    "hz": "헤르츠", "khz": "킬로헤르츠", "mhz": "메가헤르츠", "ghz": "기가헤르츠", "kb": "킬로바이트",
-    "mb": "메가바이트", "gb": "기가바이트", "tb": "테라바이트", "kcal": "킬로칼로리", "ha": "헥타르",
-    "°c": "도", "°f": "도", "°": "도", "%": "퍼센트", "‰": "퍼밀", "%p": "퍼센트 포인트",
-    "m2": "제곱미터", "m3": "세제곱미터", "km2": "제곱킬로미터", "cm2": "제곱센티미터",
+    "km/h": "킬로미터 퍼 아워", "m/s": "미터 퍼 세컨드", "kb/s": "킬로바이트 퍼 세컨드", "mb/s": "메가바이트 퍼 세컨드",
+    "km": "킬로미터", "cm": "센티미터", "mm": "밀리미터", "m": "미터", "μm": "마이크로미터", "nm": "나노미터",
+    "kg": "킬로그램", "mg": "밀리그램", "μg": "마이크로그램", "g": "그램", "t": "톤", "ml": "밀리리터", "dl": "데시리터",
+    "l": "리터", "cc": "시시", "w": "와트", "kw": "킬로와트", "mw": "메가와트", "gw": "기가와트", "kwh": "킬로와트시",
+    "wh": "와트시", "v": "볼트", "kv": "킬로볼트", "mah": "밀리암페어시", "ma": "밀리암페어", "hz": "헤르츠",
+    "khz": "킬로헤르츠", "mhz": "메가헤르츠", "ghz": "기가헤르츠", "kb": "킬로바이트", "mb": "메가바이트",
+    "gb": "기가바이트", "tb": "테라바이트", "kbps": "킬로비피에스", "mbps": "메가비피에스", "gbps": "기가비피에스",
+    "bps": "비피에스", "bpm": "비피엠", "rpm": "아르피엠", "fps": "에프피에스", "dpi": "디피아이", "ppm": "피피엠",
+    "db": "데시벨", "cal": "칼로리", "kcal": "킬로칼로리", "kj": "킬로줄", "j": "줄", "pa": "파스칼", "hpa": "헥토파스칼",
+    "kpa": "킬로파스칼", "mpa": "메가파스칼", "ha": "헥타르", "px": "픽셀", "ft": "피트", "lb": "파운드", "oz": "온스",
+    "mph": "마일 퍼 아워", "kt": "노트", "ms": "밀리초", "sec": "초", "min": "분", "℃": "도", "°c": "도", "℉": "화씨도",
+    "°f": "화씨도", "°": "도", "%": "퍼센트", "‰": "퍼밀", "%p": "퍼센트 포인트", "%포인트": "퍼센트 포인트",
+    "m2": "제곱미터", "m3": "세제곱미터", "km2": "제곱킬로미터", "cm2": "제곱센티미터", "cm3": "세제곱센티미터",
+    "km3": "세제곱킬로미터", "mm2": "제곱밀리미터", "mm3": "세제곱밀리미터",
 }  # fmt: skip
-_CURRENCIES = {"$": "달러", "₩": "원", "€": "유로", "£": "파운드", "¥": "엔"}
+_FIRST_OF_UNIT = {"℉": "화씨 ", "°f": "화씨 "}
 _SYMBOLS = {
-    "&": " 앤드 ", "+": " 더하기 ", "=": " 는 ", "×": " 곱하기 ", "÷": " 나누기 ", "@": " 골뱅이 ",
-    "#": " 샵 ", "/": " ", "%": " 퍼센트 ", "°": " 도 ", "$": " 달러 ", "₩": " 원 ", "€": " 유로 ",
-    "£": " 파운드 ", "¥": " 엔 ", "℃": " 도 ",
-}  # fmt: skip
+    "&": " 앤드 ", "+": " 더하기 ", "×": " 곱하기 ", "÷": " 나누기 ", "@": " 골뱅이 ", "#": " 샵 ",
+    "%": " 퍼센트 ", "°": " 도 ", "℃": " 도 ", "℉": " 화씨도 ", "μ": " 마이크로 ", "‰": " 퍼밀 ",
+} | {sign: f" {name} " for sign, name in CURRENCIES.items()}  # fmt: skip
+_SILENT = str.maketrans(dict.fromkeys("()[]{}<>|_*\\^/", " ") | {"·": ","})
+"""What only shapes the page: brackets, rules, bullets."""
 
-_NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)"
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
 _DIGIT = re.compile("[0-9]")
-_CLOCK = re.compile(r"(?<![0-9:])([0-9]{1,2}):([0-5][0-9])(?![0-9:])")
-_DATE = re.compile(r"(?<![0-9.])([0-9]{4})[.\-/] ?([0-9]{1,2})[.\-/] ?([0-9]{1,2})(?![0-9])\.?")
-_PHONE = re.compile(
-    r"(?<![0-9-])(?:(0[0-9]{1,2})-([0-9]{3,4})-([0-9]{4})|(1[568][0-9]{2}|[0-9]{3})-([0-9]{4}))(?![0-9-])"
-)
-_MONEY = re.compile(rf"([$₩€£¥]) ?({_NUMBER})(\.[0-9]+)? ?(천|만|억|조|백만|십억)?")
-_RANGE = re.compile(rf"(?<![0-9])(?<![0-9][,.])({_NUMBER})[~-](?={_NUMBER})")
 _QUANTITY = re.compile(
-    rf"((?<![A-Za-z])-)?({_NUMBER})(\.[0-9]+)?( ?(?:{_UNIT})(?![A-Za-z])|( ?)(?=([가-힣]{{1,4}})))?",
+    rf"((?<![A-Za-z])-)?({NUMBER})(\.[0-9]+)?( ?(?:{_UNIT})(?![A-Za-z])|( ?)(?=([가-힣]{{1,4}})))?",
     re.IGNORECASE,
 )
-_LATIN = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+_BARE_UNIT = re.compile("(?<![A-Za-z0-9])([ckm]?m[23]|kg|km|cm|mm|mg|ml)(?![A-Za-z0-9])")
+_LATIN = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*")
+_TITLE_DOT = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|Jr|St|No|vs|etc)\.(?= ?[^ .])", re.IGNORECASE)
+_EQUALS = re.compile(r"([가-힣]?) ?= ?")
 _WORD_AROUND = re.compile(r"\S+")
+_HAS_LATIN = re.compile("[A-Za-z]")
 
 
 def normalize(text: str) -> str:
@@ -79,109 +70,26 @@ def normalize(text: str) -> str:
         text: Any Unicode text; NFC and NFD are the same.
 
     Raises:
-        TextError: A character has no reading (Hanja, other scripts, unknown symbols).
+        TextError: A character has no reading (other scripts, unknown symbols).
     """
-    plain = _plain(text)
-    if jamo.is_hangul(plain.replace(" ", "").replace(".", "")):
-        return _tidy(plain)
-    spoken = _numbers(plain)
+    spoken = plain(text)
+    if jamo.is_hangul(spoken.replace(" ", "").replace(".", "")):
+        return _tidy(spoken)
+    spoken = read_hanja(spoken)
+    if _HAS_LATIN.search(spoken):
+        spoken = read_addresses(spoken)
+        spoken = mixed_words().sub(lambda found: loan_words()[found[0].lower()], spoken)
+        spoken = _TITLE_DOT.sub(r"\1", spoken)
+        spoken = _BARE_UNIT.sub(lambda found: _UNITS[found[0]], spoken)
+    elif _DIGIT.search(spoken):
+        spoken = mixed_words().sub(lambda found: loan_words()[found[0].lower()], spoken)
+    spoken = read_constructs(spoken)
+    if _DIGIT.search(spoken):
+        spoken = _QUANTITY.sub(_read_quantity, spoken)
     spoken = _LATIN.sub(lambda found: read_latin(found[0]), spoken)
     spoken = _symbols(spoken)
     _refuse_rest(spoken, text)
     return _tidy(spoken)
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` in NFC with variants of letters, digits and punctuation made plain."""
-    text = unicodedata.normalize("NFC", text)
-    if text.isascii() or not _is_unusual(text):
-        return text.translate(_VARIANTS)
-    characters = []
-    for character in text.translate(_VARIANTS):
-        if jamo.is_syllable(character) or character in jamo.PUNCTUATION:
-            characters.append(character)
-        elif character in _LONE_JAMO:
-            characters.append(_LONE_JAMO[character])
-        elif unicodedata.category(character) in ("Cf", "Mn", "Me", "Sk", "Co", "Cn"):
-            continue  # invisible marks and modifiers of emoji carry no words
-        elif unicodedata.category(character) == "So" and ord(character) >= 0x2190:
-            characters.append(_compatible(character))
-        else:
-            characters.append(_compatible(character))
-    return "".join(characters).translate(_VARIANTS)
-
-
-def _is_unusual(text: str) -> bool:
-    return any(not (c.isascii() or jamo.is_syllable(c)) for c in text)
-
-
-def _compatible(character: str) -> str:
-    """Return the plain form of a full-width, circled or squared character; emoji vanish."""
-    if character in _SYMBOLS or character in _CURRENCIES:
-        return "°C" if character == "℃" else character
-    plain = unicodedata.normalize("NFKC", character)
-    if plain != character:
-        if any(0x1100 <= ord(c) <= 0x11FF for c in plain):
-            return character  # a half-width or circled jamo: refused later
-        return f" {plain} " if unicodedata.category(character) == "So" else plain
-    if unicodedata.category(character) == "So":
-        return " "
-    return character
-
-
-def _numbers(text: str) -> str:
-    if not _DIGIT.search(text):
-        return text
-    text = _DATE.sub(_read_date, text)
-    text = _CLOCK.sub(_read_clock, text)
-    text = _PHONE.sub(_read_phone, text)
-    text = _MONEY.sub(_read_money, text)
-    text = _RANGE.sub(r"\1에서 ", text) if _RANGE.search(text) else text
-    text = _range_counters(text)
-    return _QUANTITY.sub(_read_quantity, text)
-
-
-def _range_counters(text: str) -> str:
-    """Give both ends of ``3에서 5명`` the reading of the counter that only the second one has."""
-    return _RANGE_WITH_COUNTER.sub(_read_range, text)
-
-
-_RANGE_WITH_COUNTER = re.compile(
-    r"(?<![0-9.,])([0-9]{1,2})에서 ([0-9]{1,2})(?![0-9.,])( ?)([가-힣]{1,4})"
-)
-
-
-def _read_range(found: re.Match[str]) -> str:
-    first, second, space, counter = found.groups()
-    if 1 <= int(first) <= 99 and takes_native(counter, int(first)):
-        first_words = native(int(first), before_counter=True)
-        return f"{first_words}에서 {counted(second, counter)}{space}{counter}"
-    return f"{sino(first)}에서 {counted(second, counter)}{space}{counter}"
-
-
-def _read_date(found: re.Match[str]) -> str:
-    year, month, day = found.groups()
-    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31):
-        return found[0]
-    month = counted(month.lstrip("0"), "월")
-    return f"{sino(year)}년 {month}월 {sino(day)}일"
-
-
-def _read_clock(found: re.Match[str]) -> str:
-    hour, minute = found.groups()
-    if int(hour) > 24:
-        return found[0]
-    hour_words = counted(str(int(hour)), "시")
-    return f"{hour_words}시" + ("" if minute == "00" else f" {sino(minute)}분")
-
-
-def _read_phone(found: re.Match[str]) -> str:
-    return " ".join(one_by_one(part, zero="공") for part in found.groups() if part)
-
-
-def _read_money(found: re.Match[str]) -> str:
-    sign, digits, decimals, scale = found.groups()
-    return f"{_decimal(digits, decimals)}{scale or ''} {_CURRENCIES[sign]}"
 
 
 def _read_quantity(found: re.Match[str]) -> str:
@@ -189,33 +97,49 @@ def _read_quantity(found: re.Match[str]) -> str:
     minus = "마이너스 " if sign and not _ends_word(found.string, found.start()) else ""
     dash = "-" if sign and not minus else ""
     if counter is not None:
-        rest = found.string[found.end() : found.end() + 8]
-        words = _decimal(digits, decimals) if decimals else counted(digits.replace(",", ""), rest)
-        return f"{dash}{minus}{words}{space}"
+        rest = found.string[found.end() : found.end() + 12]
+        return f"{dash}{minus}{_before_counter(found, digits, decimals, rest)}{space}"
     if unit:
-        name = _UNITS[unit.strip().lower()]
+        key = unit.strip().lower()
+        name = _UNITS[key]
         gap = "" if name.startswith("퍼센트") else " "
-        return f"{dash}{minus}{_decimal(digits, decimals)}{gap}{name}"
+        if key in _FIRST_OF_UNIT:
+            return f"{dash}{_FIRST_OF_UNIT[key]}{minus}{decimal(digits, decimals)} 도"
+        return f"{dash}{minus}{decimal(digits, decimals)}{gap}{name}"
     if not decimals and digits.startswith("0") and len(digits) > 1:
         return dash + minus + one_by_one(digits, zero="공")
-    return dash + minus + _decimal(digits, decimals)
+    return dash + minus + decimal(digits, decimals)
+
+
+def _before_counter(found: re.Match[str], digits: str, decimals: str | None, rest: str) -> str:
+    """Return a number in words before what it counts."""
+    if decimals:
+        return decimal(digits, decimals)
+    whole = digits.replace(",", "")
+    if (
+        rest.startswith("시")
+        and not rest.startswith(("시간", "시즌", "시리즈"))
+        and int(whole) < 25
+    ):
+        before = found.string[max(0, found.start() - 3) : found.start()].rstrip()
+        return hour_words(whole, before.endswith(("오전", "오후")))
+    return counted(whole, rest)
 
 
 def _ends_word(text: str, place: int) -> bool:
     """True if a word ends just before ``place``: a hyphen there is none of a negative number."""
-    return place > 0 and not text[place - 1].isspace()
-
-
-def _decimal(digits: str, decimals: str | None) -> str:
-    whole = sino(digits.replace(",", ""))
-    return f"{whole}점{one_by_one(decimals[1:])}" if decimals else whole
+    return place > 0 and not (text[place - 1].isspace() or text[place - 1] in "([{<=~")
 
 
 def _symbols(text: str) -> str:
+    if "=" in text:
+        text = _EQUALS.sub(
+            lambda found: (with_particle(found[1], "은는") if found[1] else "") + " ", text
+        )
     for symbol, words in _SYMBOLS.items():
         if symbol in text:
             text = text.replace(symbol, words)
-    return text
+    return text.translate(_SILENT)
 
 
 def _refuse_rest(spoken: str, original: str) -> None:
@@ -235,5 +159,4 @@ _BEFORE_STOP = re.compile(r" +(?=[.,?!…;:])")
 
 
 def _tidy(text: str) -> str:
-    text = _REPEATED_STOPS.sub("…", text)
-    return _BEFORE_STOP.sub("", " ".join(text.split()))
+    return _REPEATED_STOPS.sub("…", _BEFORE_STOP.sub("", " ".join(text.split())))

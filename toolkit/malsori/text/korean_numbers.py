@@ -6,6 +6,8 @@ the counters; 유월 and 시월 are the standard words for June and October (표
 
 from __future__ import annotations
 
+import re
+
 from malsori.text.tables import word_set
 
 DIGITS = "영일이삼사오육칠팔구"
@@ -29,7 +31,9 @@ NATIVE_COUNTERS = word_set(
 
 SINO_COUNTERS = word_set(
     """
-분간 개월 개년 개국 번지 번길 번선 대조 장관 채널 통화 배속 분기
+분간 개월 개년 개국 번지 번길 번선 대조 장관 채널 통화 배속 분기 달러 시즌 시리즈 장르 개통 개소 개사 개교 개항
+개동 명령 권역 대국 대륙 벌점 통신 곡선 건물 판매 배럴 편집 해리 분대 분할 번가 번대 시군 살균 돌파 톨게 병원 병상 병동
+대학 대회 장학 짝수 첩보
     """
 )
 """Words that begin like a native counter and are not one."""
@@ -100,6 +104,10 @@ def counted(digits: str, counter: str) -> str:
 
 def takes_native(counter: str, number: int) -> bool:
     """True if ``number`` is read natively before what ``counter`` starts with."""
+    if _NUMBERED.match(counter) or (number == 10 and _AGE_GROUP.match(counter)):
+        return False
+    if number >= 20 and ((number % 10 == 0 and counter[:1] == "대") or counter[:2] == "시간"):
+        return False
     word = counter.split(" ", 1)[0]
     for length in range(min(4, len(word)), 0, -1):
         start = word[:length]
@@ -111,6 +119,15 @@ def takes_native(counter: str, number: int) -> bool:
             return _is_counter(start, word[length:])
     return False
 
+
+_NUMBERED = re.compile(
+    "분의 ?[0-9일이삼사오육칠팔구십백]|번 ?(?:출구|버스|문제|선수|국도|트랙|홀|타자|방|레인|게이트|창구|테이블|승강장|객실|참가자|후보|손님|고객|척추|채널|버튼)"
+)
+"""What bears a number: 3번 출구 is the exit that is called three."""
+_AGE_GROUP = re.compile(
+    "대(?: ?(?:여|남|소녀|소년|초반|중반|후반|청소년|젊은|직장인|중년|노인|부부|초|중|후|이상)|에|들|가|의)"
+)
+"""Tens of years, 10대 소녀; from twenty on they need no word behind: 20대."""
 
 _AMBIGUOUS = {
     "분": frozenset({"께", "이", "의", "들", "도"}),  # 3분 is three minutes, 3분께 three persons

@@ -12,6 +12,7 @@ from functools import lru_cache
 from malsori.text import jamo
 from malsori.text.korean_exceptions import PARTICLES, tensed
 from malsori.text.korean_rules import Gap
+from malsori.text.korean_verbs import is_adnominal, is_noun_in_l, is_number
 from malsori.text.korean_words import CACHED_WORDS
 from malsori.text.tables import word_set
 
@@ -21,73 +22,56 @@ _BOUND = re.compile(
     r"바(?:를|가|는|에)?$|적(?:에|이|은|에는)?$|지[도는]?$|성싶"
 )
 """Bound nouns with what follows them; before them every ㄹ is that of a verb, bar a few nouns."""
-_NOUNS = (
-    "사람", "곳", "생각", "계획", "준비", "시간", "자리", "자신", "자격", "기회", "방법", "장소", "돈", "가치", "작정",
-    "지경", "가능성", "거리", "집", "길", "동안", "점", "상황", "조건", "권리", "자유", "시점", "동생", "도리", "셈", "대로", "정도",
-)  # fmt: skip
-_VERBS_IN_REUL = word_set(
-    """
-부를 누를 오를 흐를 모를 고를 다를 마를 지를 따를 서두를 머무를 들를 치를 바를 기를 자를 찌를
-저지를 무를 게으를 푸를 이를
-    """
-)
-_COMMON_IN_EUL = word_set(
-    """
-먹을 읽을 찾을 깎을 잡을 박을 믿을 죽을 늦을 받을 입을 씻을 묻을 웃을 숨을 참을 남을 넘을 쫓을
-걸을 들을 싫을 나을
-    """
-)
-"""Verb forms that are no noun with 을: before 줄 and 걸, which may also mean give and hang."""
-_VERB_FINALS = frozenset("ㅆㅄㄶㅀㄵㄺㄻㄼㄲ")
-_NEVER_ADNOMINAL = word_set(
-    """
-오늘 내일 서울 정말 얼굴 하늘 마늘 가을 겨울 마을 거울 방울 바늘 비밀 생일 휴일 요일 과일 메일
-이불 연필 교실 사실 현실 화장실 거실 침실 물 말 일 날 길 글 돌 불 발 팔 술 달 별 쌀 털 풀 칼 꿀 뿔
-딸 아들 잘 꼭 참말 거짓말 반말 양말 주말 지하철 호텔 이를 그를 나를 너를 저를 우리를 뭘 걸 널 절
-그걸 이걸 저걸 무얼 누굴 여길 거길 저길 어딜 매일 평일 월요일 화요일 수요일 목요일 금요일 토요일
-일요일 이틀 사흘 나흘 열흘 며칠 칠 십일 이십일 초콜릿 경찰 관찰 시월 팔월 칠월 일월 유월 구월 이월
-삼월 사월 오월 십일월 십이월 수월 제일 별일 절대 처럼 열 여덟 스물 둘 통일 독일 동물 식물 인물
-건물 선물 눈물 콧물 빗물 음식물 보물 괴물 사물 농산물 결말 정월 이슬 구슬 사슬 베틀 고을 노을 가늘
-미술 예술 기술 마술 수술 출발 재발 개발 신발 맨발 양발 색깔 빨 비율 환율 법률 확률 세월 개월 서른
-마흔 한글 댓글 정글 연결 해결 판결 비결 물결 숨결 굴 얼 올 번번 볼 털실 병실 욕실 진실 확실 성실
-튼실 소설 시설 건설 전설 연설 개설 배달 전달 발달 반달 한달 이번달 다음달 지난달 속달 매달 캐널
-채널 터널 패널 저널 모델 라벨 레벨 노벨 바벨 샤넬 싱글 커플 애플 샘플 스타일 파일 마일 타일 나일
-뇌물 그물 우물 금물 강물 찬물 맹물 골목길 산길 눈길 발길 손길 갈림길 지름길 출근길 퇴근길 물길
-뱃길 밤길 빗길 품질 성질 물질 본질 체질 재질 질 저울 개울 여울 한울
-    """
-)
-_ADNOMINAL_LAST = frozenset("할될갈올볼줄킬릴낼쓸탈질칠클힐울길뛸")
-_ADNOMINAL_SURE = word_set("살 만날 떠날 태어날 일어날 끝날 나갈 먹고살")
 LONGEST_CLOSE_WORD = 2
 """Syllables of a word after which a stop moves over the space to a vowel (집 앞 → 지밥)."""
+_AFTER_A_BREAK = word_set(
+    "더 그 저 좀 제 다시 가장 제일 자꾸 정말 절대 조금 진짜 또 그냥 그렇게 저렇게 분명히 반드시"
+)
+"""Adverbs, before which even a verb before a noun ends its phrase: 막을 더 많은 방법."""
+_ABLE = re.compile("수(?:가|는|도|밖에)?")
 _I_VOWELS = frozenset("ㅣㅑㅕㅛㅠㅖㅒ")
 _BEFORE_WORK = word_set(
     """
-한 할 볼 된 될 못할 못한 무슨 어떤 웬 별 모든 하는 그런 이런 저런 어느 다른 급한 힘든 좋은 나쁜
-많은 같은 쉬운 어려운
+웬 별 먹고살 하던 집안 바깥 부엌 논 들 막 큰 지난 해야할 큰집 농장 공장 직장 손님 남 남편
     """
 )
 _NUMBERS_IN_L = frozenset({"열", "여덟"})
 _COUNTED = (
-    "시",
-    "살",
-    "개",
-    "장",
-    "번",
-    "병",
-    "권",
-    "달",
-    "잔",
-    "대",
-    "사람",
-    "가지",
-    "그릇",
-    "군데",
-    "시간",
-    "배",
-)
+    "시", "살", "개", "장", "번", "병", "권", "달", "잔", "대", "사람", "가지", "그릇", "군데", "시간", "배", "곳", "박스", "분",
+)  # fmt: skip
+_ADNOMINAL_ENDINGS = (
+    "하는", "되는", "있는", "없는", "지는", "어나는", "생기는", "던", "한", "된", "런", "은", "운", "른", "든", "쁜", "어난", "생긴",
+    "않는", "모르는", "아는", "싶은", "할", "될", "볼",
+)  # fmt: skip
+"""Ends of words after which 일 is work or matter that they describe."""
+_COUNTED_BY_NUMBERS = ("연대", "연승", "연패", "연속", "열", "역", "영업")
+_BEFORE_PARTS = {
+    "한": ("잎", "입"),
+    "옷": ("입", "이"),
+    "꽃": ("이름", "잎", "이파리"),
+    "잘": ("입", "익", "읽", "잊"),
+    "첫": ("여름",),
+    "늦": ("여름",),
+    "지난": ("여름",),
+    "올": ("여름",),
+}
+"""Words that are said as one with what follows them."""
 
 _STEMS_BEFORE_AUXILIARIES = {"신고": "신꼬", "참고": "참꼬"}
+_WORN = (
+    "신발을",
+    "양말을",
+    "구두를",
+    "운동화를",
+    "장화를",
+    "부츠를",
+    "슬리퍼를",
+    "스타킹을",
+    "하이힐을",
+    "버선을",
+    "샌들을",
+    "신을",
+)
 _AUXILIARIES = (
     "있",
     "다니",
@@ -131,48 +115,46 @@ def meet(word: str, following: str) -> tuple[str, Gap]:
 
 def _is_adnominal(word: str, following: str) -> bool:
     """True if ``word`` is a verb in -(으)ㄹ that stands before the noun ``following``."""
-    if word in _NEVER_ADNOMINAL or word == "을":
+    if following in _AFTER_A_BREAK:
         return False
-    if word[-1] == "를" and word not in _VERBS_IN_REUL:
-        return False
-    if word[-1] == "을" and following.startswith(("줄", "걸")):
-        return jamo.final_of(word[-2]) in _VERB_FINALS or word in _COMMON_IN_EUL
-    if _BOUND.match(following):
+    if is_adnominal(word, following):
         return True
-    if not any(_is_noun(following, noun) for noun in _NOUNS):
+    if is_noun_in_l(word):
         return False
-    if word[-1] == "을":
-        return jamo.final_of(word[-2]) in _VERB_FINALS
-    return word in _ADNOMINAL_SURE or word[-1] in _ADNOMINAL_LAST
-
-
-def _is_noun(word: str, noun: str) -> bool:
-    return word.startswith(noun) and (word == noun or word[len(noun) :] in PARTICLES)
+    if word[-1] == "를":
+        return _ABLE.fullmatch(following) is not None
+    if word[-1] == "을" and following.startswith(("줄", "걸", "바", "건")):
+        return False
+    return _BOUND.match(following) is not None
 
 
 def _adds_n(word: str, following: str) -> bool:
     """Article 29, supplement 2: ㄴ is added between two words said as one."""
     if jamo.vowel_of(following[0]) not in _I_VOWELS or jamo.final_of(word[-1]) == " ":
         return False
-    if word == "못":
+    if word in ("못", "무슨"):
         return True
     if following.startswith("일") and (following == "일" or following[1:] in PARTICLES):
-        return word in _BEFORE_WORK
-    if word in ("무슨", "어느") and following.startswith(("요일", "약", "역", "영화", "이유")):
-        return True
-    if word == "옷" and following.startswith(("입", "이")):
-        return True
-    if word == "꽃" and following.startswith(("이름", "잎", "이파리")):
-        return True
-    if word == "잘" and following.startswith(("입", "익", "읽", "잊")):
-        return True
+        return word in _BEFORE_WORK or word.endswith(_ADNOMINAL_ENDINGS)
+    if is_number(word):
+        return following.startswith(_COUNTED_BY_NUMBERS)
+    if word in _BEFORE_PARTS:
+        return following.startswith(_BEFORE_PARTS[word])
     return following.startswith("엿") and (following == "엿" or following[1:] in PARTICLES)
 
 
-def respell_before(word: str, following: str) -> str:
-    """Return ``word`` respelt where only the next word tells a verb from a noun of the same shape.
+def respell_before(word: str, following: str, before: str) -> str:
+    """Return ``word`` respelt where only its neighbours tell a verb from a noun of the same shape.
 
-    신고 있다 is "is wearing", with a tense ㄱ (article 24); 신고 하다 is "to report".
+    신고 있다 and 양말을 신고 are "wearing", with a tense ㄱ (article 24); 신고 하다 is "to report".
+
+    Args:
+        word: A written word.
+        following: The one after it, ``""`` for none.
+        before: The one before it, ``""`` for none.
     """
     tense = _STEMS_BEFORE_AUXILIARIES.get(word)
-    return tense if tense is not None and following.startswith(_AUXILIARIES) else word
+    if tense is None:
+        return word
+    worn = word == "신고" and before.endswith(_WORN)
+    return tense if worn or following.startswith(_AUXILIARIES) else word

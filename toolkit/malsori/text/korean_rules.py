@@ -82,6 +82,11 @@ def apply(syllables: list[Syllable], gaps: list[Gap]) -> list[Syllable]:
     return spoken
 
 
+def neutral(final: str) -> str:
+    """Return what a final (a keyboard letter, ``" "`` for none) is at a word's end."""
+    return _NEUTRAL[final]
+
+
 @cache
 def _at_pause(final: int) -> int:
     return FINAL[_NEUTRAL[_FINAL_LETTERS[final]]]
