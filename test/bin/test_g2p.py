@@ -33,13 +33,20 @@ def test_backend_and_lexicon(tmp_path: Path) -> None:
     assert malsori("g2p", "--backend", "jamo", text="값\n").stdout.decode() == "ᄀ ᅡ ᆹ\n"
 
 
+def test_phrases_are_a_setting_of_ko() -> None:
+    said = malsori("g2p", "--phrases", "word", text="옷 안\n").stdout.decode()
+    assert said == "ᄋ ᅩ ᆮ ᄋ ᅡ ᆫ\n"
+    done = malsori("g2p", "--phrases", "all", "--backend", "jamo", text="가\n")
+    assert done.returncode == 2 and "jamo has no phrases" in done.stderr.decode()
+
+
 def test_bad_line_stops_with_its_number() -> None:
-    done = malsori("g2p", text="가\n漢\n나\n")
+    done = malsori("g2p", text="가\nか\n나\n")
     assert done.returncode == 1 and done.stdout.decode() == "ᄀ ᅡ\n"
     assert "line 2" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
 
 
-@pytest.mark.parametrize("bad", ["漢".encode(), b"\xff\xfe"])
+@pytest.mark.parametrize("bad", ["か".encode(), b"\xff\xfe"])
 def test_keep_going_writes_an_empty_line(bad: bytes) -> None:
     done = malsori("g2p", "--keep-going", text=b"\xea\xb0\x80\n" + bad + b"\n\xeb\x82\x98\n")
     assert done.returncode == 1 and done.stdout.decode() == "ᄀ ᅡ\n\nᄂ ᅡ\n"
@@ -68,3 +75,55 @@ def test_output_streams() -> None:
 def test_wrong_use(words: list[str], code: int) -> None:
     done = malsori("g2p", *words, text="")
     assert done.returncode == code and "Traceback" not in done.stderr.decode()
+
+
+def test_normalize_keeps_going_and_keeps_pronunciations() -> None:
+    words = ("normalize", "--lang", "ko", "--keep-going")
+    done = malsori(*words, text="3시 {ᄆ ᅡ ᆯ}\n漢か\n5월 1일\n")
+    assert done.returncode == 1
+    assert done.stdout.decode() == "세시 [[ᄆ ᅡ ᆯ]]\n\n오월 일일\n"
+    told = done.stderr.decode()
+    assert "line 2: cannot read" in told and "Traceback" not in told
+
+
+def test_what_normalize_writes_is_pronounced_alike() -> None:
+    text = "3시에 {ᄆ ᅡ ᆯ}을 2마리\n$5 at 3:30\n"
+    korean, english = text.splitlines()
+    for line, lang in ((korean, "ko"), (english, "en")):
+        if lang == "en":
+            pytest.importorskip("gruut_lang_en", reason="the extra [en] is not installed")
+        once = malsori("g2p", "--lang", lang, text=line + "\n").stdout
+        words = malsori("normalize", "--lang", lang, text=line + "\n").stdout
+        assert malsori("g2p", "--lang", lang, text=words).stdout == once != b"\n"
+
+
+def test_pronunciations_in_the_text_with_every_korean_backend() -> None:
+    for backend in ("ko", "jamo"):
+        done = malsori("g2p", "--backend", backend, text="{ᄆ ᅡ ᆯ}\n")
+        assert done.stdout.decode() == "ᄆ ᅡ ᆯ\n"
+
+
+def test_lexicon_of_normalize(tmp_path: Path) -> None:
+    lexicon = tmp_path / "lexicon.tsv"
+    lexicon.write_text("QXJ\t큐엑스\n", encoding="utf-8")
+    done = malsori("normalize", "--lexicon", str(lexicon), text="QXJ 3개\n")
+    assert done.stdout.decode() == "큐엑스 세개\n"
+
+
+def test_a_reader_that_has_gone_is_no_traceback() -> None:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "toolkit")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "malsori.bin.main", "g2p"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write("가\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.stdout.close()
+        process.stdin.write("나\n".encode() * 5)
+        process.stdin.close()
+        assert process.stderr is not None and b"Traceback" not in process.stderr.read()

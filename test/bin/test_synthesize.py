@@ -56,7 +56,7 @@ def test_controls_change_the_sound(say: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--text", "하늘 漢字 높다."), ["'漢字'", "'하늘 漢字 높다.'"]),
+        (("--text", "하늘 かな 높다."), ["'かな'", "'하늘 かな 높다.'"]),
         (("--text", ""), ["nothing to speak"]),
         (("--text", " ... "), ["nothing to speak"]),
         (("--text", "나무", "--speed", "9"), ["speed: 9 is not between 0.25 and 4"]),
@@ -101,3 +101,47 @@ def test_model_that_is_no_voice(malsori: Run, tmp_path: Path) -> None:
         words = ("--model", model, "--text", "나무", "--out", tmp_path / "out.wav")
         done = malsori("synthesize", *words)
         assert done.code == 1 and str(model) in done.line and told in done.line
+
+
+def test_text_with_markup(say: Run, tmp_path: Path) -> None:
+    seconds = {}
+    for text, more in (
+        ("나무가 있다.", ()),
+        ("<speak>나무가 있다.<break time='1s'/></speak>", ()),
+        ("나무가 있다. <break time='1s'/>", ("--ssml",)),
+    ):
+        done = say("--text", text, *more, "--timestamps", tmp_path / "t.json")
+        assert done.code == 0, done.err
+        wav, rate = soundfile.read(tmp_path / "out.wav")
+        seconds[text] = len(wav) / rate
+        times = json.loads((tmp_path / "t.json").read_text())
+        assert times["seconds"] == pytest.approx(seconds[text], abs=1e-3)
+        assert [word["text"] for word in times["words"]] == ["나무가", "있다"]
+    plain, *marked = seconds.values()
+    assert marked == [pytest.approx(plain + 1, abs=256 / 8000)] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--text", "나무 <break/>"), 1, "not read as SSML"),
+        (("--ssml", "--text", "나무 <wow/>"), 1, "line 1, column 4: <wow> is not known"),
+        (("--ssml", "--tokens", "a"), 2, "--ssml: tokens are spoken as they are"),
+        (("--text", "나무", "--lexicon", "none.tsv"), 1, "none.tsv: cannot be read"),
+    ],
+)
+def test_mistakes_with_markup_and_lexicon(
+    say: Run, words: tuple[str, ...], code: int, told: str
+) -> None:
+    done = say(*words)
+    assert done.code == code and told in done.line
+
+
+def test_lexicon_of_the_user(say: Run, tmp_path: Path) -> None:
+    lexicon = tmp_path / "mine.tsv"
+    lexicon.write_text("나무\t바다\n", encoding="utf-8")
+    said = []
+    for words in (("나무.",), ("나무.", "--lexicon", lexicon), ("바다.",)):
+        assert say("--text", *words).code == 0
+        said.append((tmp_path / "out.wav").read_bytes())
+    assert said[1] == said[2] != said[0]

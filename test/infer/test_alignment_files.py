@@ -327,7 +327,7 @@ def test_what_cannot_be_aligned_is_left_out_with_the_reason(
     data = DataDir(folder)
     texts = {data.key(i): data.text(i) for i in range(len(data))}
     keys = list(texts)
-    texts[keys[0]], texts[keys[1]] = "漢字", "..."
+    texts[keys[0]], texts[keys[1]] = "かな", "..."
     texts[keys[2]] = "나무가 있다. " * 30
     texts[keys[3]] = ""
     (folder / "text").write_text("".join(f"{k} {t}\n" for k, t in texts.items()), "utf-8")
@@ -344,7 +344,7 @@ def test_what_cannot_be_aligned_is_left_out_with_the_reason(
     told = dict(line.split("\t") for line in (out / "rejected.tsv").read_text().splitlines())
     assert list(told) == keys[:6] and done.rejected == list(told.items())
     for key, part in zip(keys, (
-        "漢字", "no word in '...'", "fewer frames", "no word in ''", "gone.wav", "silent",
+        "かな", "no word in '...'", "fewer frames", "no word in ''", "gone.wav", "silent",
     ), strict=False):  # fmt: skip
         assert part in told[key]
     names = {path.name for path in (out / "textgrid").iterdir()}
@@ -353,7 +353,7 @@ def test_what_cannot_be_aligned_is_left_out_with_the_reason(
     monkeypatch.setattr(alignment, "LARGEST", 5)
     with pytest.raises(MalsoriError, match=rf"none of its {len(keys)} utterances can be aligned"):
         align(voice, DataDir(folder), out)
-    with pytest.raises(MalsoriError, match=r"the first: .*漢字"):
+    with pytest.raises(MalsoriError, match=r"the first: .*かな"):
         align(voice, DataDir(folder), out)
 
 

@@ -13,9 +13,10 @@ from malsori.core.errors import MalsoriError
 from malsori.core.files import read_json
 from malsori.data.datadir import DataDir
 from malsori.dsp import audio
-from malsori.infer import synthesizer
+from malsori.infer import utterances
 from malsori.infer.decode import decode
-from malsori.infer.synthesizer import Spoken, Synthesizer
+from malsori.infer.spoken import Spoken
+from malsori.infer.synthesizer import Synthesizer
 from malsori.infer.voice import load_run
 
 
@@ -150,7 +151,7 @@ def test_text_without_an_end_is_left_out(
     counts = {data.key(i): len(voice.tokenizer.tokens(data.text(i))) for i in range(2)}
     (short, fewer), (long, more) = sorted(counts.items(), key=lambda item: item[1])
     assert fewer < more
-    monkeypatch.setattr(synthesizer, "LONGEST_SENTENCE", fewer)
+    monkeypatch.setattr(utterances, "LONGEST_SENTENCE", fewer)
     decode(voice, data, tmp_path)
     assert list(rows(tmp_path / "durations")) == [short]
     key, reason = (tmp_path / "rejected.tsv").read_text().split("\t")
@@ -165,16 +166,16 @@ def test_text_that_cannot_be_read_is_left_out(
     keys = [line.split()[0] for line in lines]
     (tmp_path / "out" / "wav").mkdir(parents=True)
     (tmp_path / "out" / "wav" / "stale.wav").write_bytes(b"")
-    (folder / "text").write_text(f"{keys[0]} 漢字\n{lines[1]}\n")
+    (folder / "text").write_text(f"{keys[0]} かな\n{lines[1]}\n")
     decode(voice, DataDir(folder), tmp_path / "out")
     assert [path.stem for path in (tmp_path / "out" / "wav").iterdir()] == [keys[1]]
     ((key, reason),) = [
         x.split("\t") for x in (tmp_path / "out" / "rejected.tsv").read_text().splitlines()
     ]
-    assert key == keys[0] and "漢字" in reason
+    assert key == keys[0] and "かな" in reason
     assert list(rows(tmp_path / "out" / "durations")) == [keys[1]]
-    (folder / "text").write_text(f"{keys[0]} 漢字\n{keys[1]} ...\n")
-    with pytest.raises(MalsoriError, match=r"none of its 2 texts can be read; the first: .*漢字"):
+    (folder / "text").write_text(f"{keys[0]} かな\n{keys[1]} ...\n")
+    with pytest.raises(MalsoriError, match=r"none of its 2 texts can be read; the first: .*かな"):
         decode(voice, DataDir(folder), tmp_path / "out")
 
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from malsori.core.errors import MalsoriError
 from malsori.dsp import audio
-from malsori.infer import synthesizer
-from malsori.infer.synthesizer import Spoken, Synthesizer, _join, batches
+from malsori.infer import synthesizer, utterances
+from malsori.infer.spoken import Spoken, joined, lengthened
+from malsori.infer.synthesizer import Synthesizer
+from malsori.infer.utterances import batches
 from malsori.text.frontend import TextError
 
 TEXT = "나무가 있다."
@@ -110,9 +112,9 @@ def test_long_text_is_spoken_in_bounded_pieces(
 
 def test_endless_sentence_is_refused(speak: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     count = len(speak(TEXT).tokens)
-    monkeypatch.setattr(synthesizer, "LONGEST_SENTENCE", count)
+    monkeypatch.setattr(utterances, "LONGEST_SENTENCE", count)
     speak(f"{TEXT} {TEXT}")
-    monkeypatch.setattr(synthesizer, "LONGEST_SENTENCE", count - 1)
+    monkeypatch.setattr(utterances, "LONGEST_SENTENCE", count - 1)
     told = f"'나무가.*has {count} tokens, and {count - 1} is the most: end sentences with"
     with pytest.raises(TextError, match=told):
         speak(TEXT)
@@ -199,7 +201,7 @@ def test_sentences_are_joined_with_a_pause(speak: Any) -> None:
 def test_join_leaves_its_parts_alone(speak: Any) -> None:
     part = speak(TEXT)
     before = part.durations.copy()
-    _join([part, part], 1.0)
+    joined([lengthened(part, 1.0), part])
     np.testing.assert_array_equal(part.durations, before)
 
 
@@ -258,8 +260,8 @@ def test_line_without_a_word_among_others_is_passed_over(speak: Any) -> None:
 
 
 def test_word_without_a_reading_is_named(speak: Any) -> None:
-    with pytest.raises(TextError, match=r"'漢字'.*'하늘 漢字 높다\.'"):
-        speak("하늘 漢字 높다.")
+    with pytest.raises(TextError, match=r"'かな'.*'하늘 かな 높다\.'"):
+        speak("하늘 かな 높다.")
 
 
 def test_speaker_that_is_not_there(speak: Any) -> None:

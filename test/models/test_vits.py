@@ -322,7 +322,7 @@ def test_a_generator_with_harmonics_learns_melody_and_sings_higher_when_asked() 
         net(**asked(parts))
 
     seen = []
-    net.eval().generator.register_forward_pre_hook(lambda module, given: seen.append(given[3].f0_hz))
+    net.eval().generator.register_forward_pre_hook(lambda _, given: seen.append(given[3].f0_hz))
     tokens, lengths = parts["tokens"], parts["token_lengths"]
     each = torch.tensor([[0.0], [1.0]])
     for shift in (0.0, 0.5, each, each.expand(2, 6)):

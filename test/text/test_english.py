@@ -39,6 +39,68 @@ def test_words(en: FrontEnd, text: str, phonemes: str) -> None:
     assert said(en, text) == phonemes
 
 
+# Parts of speech and their pronunciations: gruut-lang-en's lexicon.
+@pytest.mark.parametrize(
+    ("text", "word", "phonemes"),
+    [
+        ("I have read it", "read", "ɹ ˈɛ d"),
+        ("I will read it", "read", "ɹ ˈi d"),
+        ("I read it yesterday", "read", "ɹ ˈɛ d"),
+        ("She read it", "read", "ɹ ˈɛ d"),
+        ("the record", "record", "ɹ ˈɛ k ɚ d"),
+        ("to record", "record", "ɹ ɪ k ˈɔ ɹ d"),
+        ("he records it", "records", "ɹ ɪ k ˈɔ ɹ d z"),
+        ("we live here", "live", "l ˈɪ v"),
+        ("a live show", "live", "l ˈaɪ v"),
+        ("live music", "live", "l ˈaɪ v"),
+        ("no use", "use", "j ˈu s"),
+        ("to use", "use", "j ˈu z"),
+        ("Close the door", "Close", "k l ˈoʊ z"),
+        ("it is close", "close", "k l ˈoʊ s"),
+        ("wound up", "wound", "w ˈaʊ n d"),
+        ("a wound", "wound", "w ˈu n d"),
+        ("I am content", "content", "k ə n t ˈɛ n t"),
+    ],
+)
+def test_heteronyms_by_the_words_beside_them(
+    en: FrontEnd, text: str, word: str, phonemes: str
+) -> None:
+    assert [" ".join(w.tokens) for w in en(text) if w.text == word] == [phonemes]
+
+
+@pytest.mark.parametrize(
+    ("text", "phonemes"),
+    [
+        ("NASA", "n ˈæ s ə"),
+        ("US", "j ˈu ˈɛ s"),
+        ("us", "ˈʌ s"),
+        ("plan A", "p l ˈæ n ˈeɪ"),
+        ("U.S.A.", "j ˈu ˈɛ s ˈeɪ ."),
+        ("3 a.m.", "θ ɹ ˈi ˈeɪ ˈɛ m ."),
+        ("URLs", "j ˈu ˈɑ ɹ ˈɛ l z"),
+        ("html", "ˈeɪ t͡ʃ t ˈi ˈɛ m ˈɛ l"),
+        ("gigahertz", "ɡ ˌɪ ɡ ə h ˈɚ t s"),
+    ],
+)
+def test_letters_and_words_in_capitals(en: FrontEnd, text: str, phonemes: str) -> None:
+    assert said(en, text) == phonemes
+
+
+def test_words_that_normalisation_writes_are_in_the_lexicon(
+    monkeypatch: pytest.MonkeyPatch, en: FrontEnd
+) -> None:
+    from malsori.text import english
+    from malsori.text.english_tables import ABBREVIATIONS, CURRENCIES, GREEK, UNITS
+
+    guessed: set[str] = set()
+    monkeypatch.setattr(english, "_guess", lambda word: guessed.add(word) or ("ə",))
+    english._pronounce.cache_clear()
+    words = [*UNITS.values(), *GREEK.values(), *(money.many for money in CURRENCIES.values())]
+    en.pronounce(" ".join([*words, *ABBREVIATIONS.values()]))
+    english._pronounce.cache_clear()
+    assert not guessed
+
+
 def test_unknown_word_is_guessed_from_its_letters(en: FrontEnd) -> None:
     assert said(en, "blorfing") == "b l ˈɔ ɹ f ɪ ŋ"
 
@@ -67,7 +129,18 @@ def test_every_text_gives_tokens_of_the_inventory_or_a_text_error(text: str) -> 
         return
     assert {token for word in words for token in word.tokens} <= set(INVENTORY)
     assert all(word.tokens for word in words)
+    assert not any(c.isdigit() or c in "()[]{}<>" for word in words for c in "".join(word.tokens))
     assert en(unicodedata.normalize("NFD", text)) == words
+
+
+def test_pronunciations_in_the_text(en: FrontEnd) -> None:
+    assert said(en, "the [[ˈæ p ə l]], {t ˈi}!") == "ð i ˈæ p ə l , t ˈi !"
+    assert said(en, "the {apple} [[]]") == said(en, "the apple")
+    assert en.normalize("5 [[t ˈi]]") == "five [[t ˈi]]"
+    with pytest.raises(TextError, match=r"'\[\[t zz\]\]' in .*'zz' is not a token"):
+        en("a [[t zz]]")
+    with pytest.raises(TextError, match="only letters and punctuation"):
+        en.pronounce("the [[ ]]")
 
 
 def test_pickled_front_end_reads_the_same(en: FrontEnd) -> None:
@@ -84,6 +157,7 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, en: FrontEnd) -
 
     english.lexicon.cache_clear()
     english._pronounce.cache_clear()
+    english.heteronyms.cache_clear()
     monkeypatch.setitem(__import__("sys").modules, "gruut_lang_en", None)
     with pytest.raises(TextError, match=r"pip install 'malsori\[en\]'"):
         en("cat")

@@ -193,3 +193,69 @@ def test_every_entry_has_the_interface(name: str) -> None:
     assert front_end.name == name and front_end.language in ("ko", "en") and entry.summary
     assert len(set(front_end.inventory)) == len(front_end.inventory)
     assert not {"<blank>", "<unk>", "<space>"} & set(front_end.inventory)
+
+
+def test_the_users_lexicon_wins_over_the_voices_own(tmp_path: Path) -> None:
+    for name, line in (("lexicon.tsv", "값\t감\n닭\t달\n"), ("mine.tsv", "값\t밤\n")):
+        (tmp_path / name).write_text(line, encoding="utf-8")
+    own = Tokenizer(TokenizerConfig(lexicon="lexicon.tsv"), tmp_path)
+    both = own.with_lexicon(tmp_path / "mine.tsv")
+    assert own.tokens("값 닭") == ["ᄀ", "ᅡ", "ᆷ", "ᄃ", "ᅡ", "ᆯ"]
+    assert both.tokens("값 닭") == ["ᄇ", "ᅡ", "ᆷ", "ᄃ", "ᅡ", "ᆯ"]
+    assert pickle.loads(pickle.dumps(both)).tokens("값") == ["ᄇ", "ᅡ", "ᆷ"]  # noqa: S301
+    alone = Tokenizer(TokenizerConfig()).with_lexicon(tmp_path / "mine.tsv")
+    assert alone.tokens("값") == ["ᄇ", "ᅡ", "ᆷ"]
+    (tmp_path / "mine.tsv").write_text("값\n", encoding="utf-8")
+    with pytest.raises(TextError, match=r"mine\.tsv:1: expected 'word<TAB>pronunciation'"):
+        own.with_lexicon(tmp_path / "mine.tsv")
+    with pytest.raises(ConfigError, match="a lexicon gives phonemes"):
+        Tokenizer(TokenizerConfig(type="char")).with_lexicon("mine.tsv")
+
+
+@pytest.mark.parametrize("frontend", ["ko", "jamo"])
+@pytest.mark.parametrize("spaces", [True, False])
+def test_pronunciations_written_into_a_text(frontend: str, spaces: bool) -> None:
+    made = Tokenizer(TokenizerConfig(frontend=frontend, spaces=spaces))
+    space = ["<space>"] * spaces
+    wanted = ["ᄂ", "ᅡ", *space, "ᄆ", "ᅡ", "ᆯ", *space, "ᄂ", "ᅥ"]
+    for text in ("나 {ᄆ ᅡ ᆯ} 너", "나 [[ᄆ ᅡ ᆯ]] 너"):
+        assert made.tokens(text) == wanted
+    with pytest.raises(TextError, match="'zz' is not a token of this front end"):
+        made.tokens("[[zz]]")
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+def test_what_spells_takes_no_pronunciations(folder: Path, kind: str) -> None:
+    with pytest.raises(TextError, match=f"type '{kind}' spells and never pronounces"):
+        tokenizer(kind, folder).tokens("나는 {ᄆ ᅡ ᆯ}")
+    with pytest.raises(TextError, match="never pronounces"):
+        tokenizer(kind, folder).normalize("나는 [[맏찝]]")
+
+
+def test_parts_of_a_sentence_are_read_with_the_spaces_between() -> None:
+    made = Tokenizer(TokenizerConfig(spaces=True, blanks=True))
+    whole = made.words("나무가 있다.")
+    apart = made.read(["나무", "가 ", "있다", "."])
+    assert [len(words) for words in apart] == [1, 1, 2, 1]
+    assert [t for words in apart for w in words for t in w.tokens] == [
+        token for word in whole for token in word.tokens
+    ]
+    assert made.read(["", " "]) == [[], []]
+
+
+def test_pieces_of_korean_and_english_go_round(tmp_path: Path) -> None:
+    texts = ["나무가 많은 바다로 갑니다.", "two cups of tea, please!", "그 나무 밑에서"] * 4
+    model, _ = train_pieces(texts, 60)
+    (tmp_path / "bpe.model").write_bytes(model)
+    made = tokenizer("bpe", tmp_path, frontend="ko,en")
+    for text, language in (("나무 밑에서 갑니다", "ko"), ("cups of tea", "en")):
+        tokens = made.tokens(text, language)
+        assert "".join(tokens).replace("▁", " ").strip() == made.normalize(text, language)
+        assert set(tokens) <= set(made.inventory or ())
+
+
+@pytest.mark.parametrize(("phrases", "said"), [("word", "ᄋ ᅩ ᆮ ᄋ ᅡ ᆫ"), ("short", "ᄋ ᅩ ᄃ ᅡ ᆫ")])
+def test_phrases_reach_the_front_end_that_has_them(phrases: str, said: str) -> None:
+    made = Tokenizer(TokenizerConfig(frontend="ko,en", phrases=phrases))
+    assert " ".join(made.tokens("옷 안", "ko")) == said
+    assert made.tokens("tea", "en") == Tokenizer(TokenizerConfig(frontend="en")).tokens("tea")

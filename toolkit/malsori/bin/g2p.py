@@ -19,15 +19,23 @@ LANGUAGES = {"ko": "ko", "en": "en"}
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     add_options(parser)
-    parser.add_argument("--lexicon", help="file of lines word<TAB>pronunciation; they win")
+    parser.add_argument(
+        "--phrases",
+        choices=("word", "short", "all"),
+        help="over which spaces Korean sounds meet, backend ko (default short; doc/korean.md)",
+    )
     parser.epilog = EPILOG
 
 
 def run(args: argparse.Namespace) -> int:
     """Write one line of tokens, with spaces between, for each line of text."""
-    front_end = build(args, args.lexicon)
+    from malsori.text.pronunciation import read_words
+
+    front_end = build(args, args.lexicon, args.phrases)
     return filter_lines(
-        lambda line: " ".join(token for word in front_end(line) for token in word.tokens),
+        lambda line: " ".join(
+            token for word in read_words(front_end, line) for token in word.tokens
+        ),
         args.keep_going,
     )
 
@@ -40,6 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", metavar="NAME", help="text front end (default: the language's)"
     )
+    parser.add_argument("--lexicon", help="file of lines word<TAB>pronunciation; they win")
     parser.add_argument(
         "--keep-going",
         action="store_true",
@@ -47,20 +56,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def build(args: argparse.Namespace, lexicon: str | None = None) -> FrontEnd:
+def build(
+    args: argparse.Namespace, lexicon: str | None = None, phrases: str | None = None
+) -> FrontEnd:
     """Return the front end that the options ask for.
 
     Raises:
-        UsageError: It is one for another language.
+        UsageError: It is one for another language, or has no phrases.
     """
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
     from malsori.core.errors import UsageError
     from malsori.text import FRONTENDS
 
     name = args.backend or LANGUAGES[args.lang]
     entry = FRONTENDS.entry(name)
-    front_end: FrontEnd = entry.build(replace(entry.config(), lexicon=lexicon))
+    settings = replace(entry.config(), lexicon=lexicon)
+    if phrases is not None:
+        if all(field.name != "phrases" for field in fields(settings)):
+            raise UsageError(f"--phrases {phrases}: --backend {name} has no phrases, ko has")
+        settings = replace(settings, phrases=phrases)
+    front_end: FrontEnd = entry.build(settings)
     if front_end.language != args.lang:
         raise UsageError(f"--backend {name} reads {front_end.language!r}, not --lang {args.lang}")
     return front_end

@@ -18,4 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write one line of words for each line of text."""
-    return filter_lines(build(args).normalize, args.keep_going)
+    from malsori.text.pronunciation import read_normalized
+
+    front_end = build(args, args.lexicon)
+    return filter_lines(lambda line: read_normalized(front_end, line), args.keep_going)

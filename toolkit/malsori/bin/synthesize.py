@@ -19,6 +19,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--text", help="what to say; '-' reads it from standard input")
     text.add_argument("--text-file", type=Path, help="UTF-8 file with what to say")
     text.add_argument("--tokens", help="tokens to say instead, with spaces between")
+    parser.add_argument(
+        "--ssml",
+        action="store_true",
+        help="the text has SSML's tags (doc/text.md); one that begins with <speak> need not say so",
+    )
+    parser.add_argument(
+        "--lexicon", type=Path, help="file of lines word<TAB>pronunciation; they win"
+    )
     parser.add_argument("--out", type=Path, required=True, help="wav file to write")
     parser.add_argument("--speed", type=float, default=1.0, help="2 is twice as fast (0.25 to 4)")
     parser.add_argument("--pitch", type=float, default=0.0, help="semitones up or down (-24 to 24)")
@@ -55,7 +63,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Speak."""
-    from malsori.core.errors import MalsoriError
+    from malsori.core.errors import MalsoriError, UsageError
+
+    if args.tokens is not None and (args.ssml or args.lexicon is not None):
+        name = "--ssml" if args.ssml else "--lexicon"
+        raise UsageError(f"{name}: tokens are spoken as they are; give --text or --text-file")
 
     if args.text_file is not None:
         try:
@@ -73,7 +85,9 @@ def run(args: argparse.Namespace) -> None:
     from malsori.infer.synthesizer import Synthesizer
 
     torch.manual_seed(args.seed)
-    voice = Synthesizer.from_pretrained(args.model, args.device, args.checkpoint, args.vocoder)
+    voice = Synthesizer.from_pretrained(
+        args.model, args.device, args.checkpoint, args.vocoder, args.lexicon, args.language
+    )
     how = {
         "speed": args.speed,
         "pitch": args.pitch,
@@ -87,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     if args.tokens is not None:
         spoken = voice.speak_tokens(args.tokens.split(), **how)
     else:
-        spoken = voice(text, pause=args.pause, **how)
+        spoken = voice(text, ssml=args.ssml or None, pause=args.pause, **how)
     audio.write(args.out, spoken.audio, spoken.sample_rate)
     if args.timestamps is not None:
         write_json(args.timestamps, spoken.timestamps())

@@ -30,6 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lexicon", help="file of lines word<TAB>pronunciation, for type phn")
     parser.add_argument("--lexicon-language", help="which of several languages the lexicon is of")
     parser.add_argument(
+        "--phrases",
+        choices=("word", "short", "all"),
+        default="short",
+        help="over which spaces Korean sounds meet (default short; doc/korean.md)",
+    )
+    parser.add_argument(
         "--vocabulary", type=int, default=500, help="pieces wanted with type bpe (default 500)"
     )
     parser.add_argument("--spaces", action="store_true", help="<space> between words with type phn")
@@ -60,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
         frontend=args.frontend,
         lexicon=args.lexicon,
         lexicon_language=args.lexicon_language,
+        phrases=args.phrases,
         vocabulary=args.vocabulary,
         blanks=args.blanks,
         spaces=args.spaces,

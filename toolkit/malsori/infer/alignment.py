@@ -21,7 +21,7 @@ from malsori.data.datadir import DataDir
 from malsori.dsp.silence import silences
 from malsori.infer.alignment_health import Health, Judged, judge, table
 from malsori.infer.labels import Label, ctm, textgrid
-from malsori.infer.synthesizer import speaks
+from malsori.infer.utterances import speaks
 from malsori.infer.voice import Voice
 from malsori.models.voice import AligningModel, Conditions
 from malsori.modules.alignment import diagonality, path_probability

@@ -27,7 +27,7 @@ from malsori.dsp.cutting import pieces
 from malsori.infer.decode import Timer, remove_stale, speed_record
 from malsori.infer.features import features_of
 from malsori.infer.speaker_vector import speaker_vector
-from malsori.infer.synthesizer import batches
+from malsori.infer.utterances import batches
 from malsori.infer.voice import Voice
 from malsori.models.voice import Conditions, ConvertingModel
 

@@ -21,14 +21,9 @@ from malsori.data.durations import DurationFolder
 from malsori.dsp import audio
 from malsori.infer.features import features_of
 from malsori.infer.predicted_mels import mel_archive
-from malsori.infer.synthesizer import (
-    Synthesizer,
-    Timing,
-    batches,
-    padded,
-    speaks,
-    token_ids,
-)
+from malsori.infer.spoken import Timing
+from malsori.infer.synthesizer import Synthesizer
+from malsori.infer.utterances import batches, padded, speaks, token_ids
 from malsori.infer.voice import Voice
 from malsori.models.composed import ComposedModel
 from malsori.models.voice import AligningModel, Conditions, Speech

@@ -6,28 +6,38 @@ Axes: B utterances, N tokens, S samples, T frames, M mel bands.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from malsori.core.errors import MalsoriError
 from malsori.core.log import get_logger
 from malsori.dsp import audio
 from malsori.infer.speaker_vector import Recordings, speaker_vector
+from malsori.infer.spoken import Spoken, joined, lengthened, silence
+from malsori.infer.utterances import Utterance, batches, padded, plain, token_ids, utterances
 from malsori.infer.voice import Voice
 from malsori.models.composed import ComposedModel
 from malsori.models.voice import Conditions, Controls, Speech
 from malsori.modules.features import FeatureExtractor
 from malsori.text.frontend import TextError, Word
-from malsori.text.tokens import BLANK
+from malsori.text.markup import (
+    PLAIN,
+    Break,
+    Manner,
+    MarkupError,
+    Script,
+    is_ssml,
+    read_plain,
+    read_ssml,
+)
 
 log = get_logger(__name__)
 
@@ -35,71 +45,10 @@ LONGEST_PAUSE = 60.0
 """Seconds between two sentences."""
 LONGEST_STYLE = 60.0
 """Seconds of a style recording."""
-LONGEST_SENTENCE = 2000
-"""Tokens without a full stop, some minutes of speech; attention grows with their square."""
 BATCH_TOKENS = 600
 """Padded tokens spoken at a time, about a minute of speech: a longer text takes no more memory."""
 SILENT = "does not speak; it aligns recordings ('malsori align')"
 """What is told of a model without a voice."""
-SENTENCE_END = re.compile(r"(?<=[.!?…。])\s+|\n+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    """When what was said."""
-
-    sample_rate: int
-    tokens: tuple[str, ...]
-    """(N,)."""
-    durations: NDArray[np.int64]
-    """Frames of each token, (N,)."""
-    hop: int
-    """Samples of a frame."""
-    words: tuple[tuple[str, int], ...]
-    """Each word with the number of its tokens."""
-
-    @property
-    def seconds(self) -> float:
-        """Duration."""
-        return float(self.durations.sum()) * self.hop / self.sample_rate
-
-    def timestamps(self) -> dict[str, Any]:
-        """Return start and end of every word and token in seconds, as JSON."""
-        ends = np.cumsum(self.durations) * self.hop / self.sample_rate
-        starts = np.concatenate([[0.0], ends[:-1]])
-
-        def span(text: str, first: int, last: int) -> dict[str, Any]:
-            return {
-                "text": text,
-                "start": round(float(starts[first]), 4),
-                "end": round(float(ends[last]), 4),
-            }
-
-        words, first = [], 0
-        for text, count in self.words:
-            if count and any(character.isalnum() for character in text):
-                words.append(span(text, first, first + count - 1))
-            first += count
-        tokens = [span(token, i, i) for i, token in enumerate(self.tokens)]
-        return {"seconds": round(self.seconds, 4), "words": words, "tokens": tokens}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spoken(Timing):
-    """What was said, and when."""
-
-    audio: NDArray[np.float32]
-    """(S,) with S = durations.sum() · hop, full scale 1."""
-
-    def timing(self) -> Timing:
-        """Return the times without the audio, which takes far more memory."""
-        return Timing(
-            sample_rate=self.sample_rate,
-            tokens=self.tokens,
-            durations=self.durations,
-            hop=self.hop,
-            words=self.words,
-        )
 
 
 class Synthesizer:
@@ -130,6 +79,8 @@ class Synthesizer:
         device: str = "cpu",
         checkpoint: str = "best",
         vocoder: str | Path | None = None,
+        lexicon: str | Path | None = None,
+        lexicon_language: str | None = None,
     ) -> Synthesizer:
         """Return a synthesizer for a packed voice or a run folder.
 
@@ -140,19 +91,26 @@ class Synthesizer:
             checkpoint: Of a run folder: best, last, average, step-N.
             vocoder: What makes a voice's mels audible, a pack, run folder or repository id; for a
                 voice that makes mels, which else speaks through Griffin-Lim.
+            lexicon: File of the user's pronunciations; they win over the voice's own.
+            lexicon_language: Which of the voice's languages they are of, the first by default.
 
         Raises:
-            MalsoriError: There is no such voice or vocoder, or it is damaged, or they do not fit.
+            MalsoriError: There is no such voice, vocoder or lexicon, or it is damaged, or they do
+                not fit.
         """
         from malsori.infer.pack import open_voice, with_vocoder
 
         voice = open_voice(path, device, checkpoint)
+        if lexicon is not None:
+            known = voice.tokenizer.with_lexicon(lexicon, lexicon_language or voice.language)
+            voice = replace(voice, tokenizer=known)
         return cls(voice if vocoder is None else with_vocoder(voice, vocoder, device=device))
 
     def __call__(
         self,
         text: str,
         *,
+        ssml: bool | None = None,
         speed: float = 1.0,
         pitch: float = 0.0,
         energy: float = 0.0,
@@ -166,7 +124,10 @@ class Synthesizer:
         """Return the spoken text; several sentences are spoken one by one and joined.
 
         Args:
-            text: At least one word.
+            text: At least one word. Pronunciations may be written into it (``{t ˈeɪ}``).
+            ssml: Whether it has SSML's tags (doc/text.md); by default if it begins with
+                ``<speak>``. Breaks are silence to the nearest frame; what is asked of a part
+                adds to speed, pitch and energy.
             speed: 2 is twice as fast; 0.25 to 4.
             pitch: Semitones up or down, −24 to 24.
             energy: Decibels louder or softer, −20 to 20, as the voice was recorded (timbre too).
@@ -181,18 +142,21 @@ class Synthesizer:
 
         Raises:
             TextError: The text has no word, a word without a reading, or a sentence of more than
-                ``LONGEST_SENTENCE`` tokens.
+                ``LONGEST_SENTENCE`` tokens; or a tag is not known or not where it belongs.
             MalsoriError: A control is out of its range, no such speaker or language, or a style
                 that cannot be used.
         """
-        sentences = [part for part in SENTENCE_END.split(text) if part.strip()]
-        read = [words for part in sentences if speaks(words := self.voice.words(part, language))]
-        if not read:
+        is_marked = is_ssml(text) if ssml is None else ssml
+        script = read_ssml(text) if is_marked else read_plain(text)
+        language = language or self._language_of(script)
+        planned = utterances(self.voice, script, language)
+        said = [each for each in planned if isinstance(each, Utterance)]
+        if not said:
             raise TextError(f"nothing to speak in {text!r}: give at least one word")
         if not 0 <= pause <= LONGEST_PAUSE:
             raise MalsoriError(f"pause: {pause:g} is not between 0 and {LONGEST_PAUSE:g} seconds")
-        spoken = self.speak(
-            read,
+        spoken = self.say(
+            said,
             speed=speed,
             pitch=pitch,
             energy=energy,
@@ -202,7 +166,7 @@ class Synthesizer:
             embedding=embedding,
             speaker_wav=speaker_wav,
         )
-        return _join(spoken, pause)
+        return self._in_order(planned, spoken, pause)
 
     def speak_tokens(self, tokens: Sequence[str], **how: Any) -> Spoken:
         """Return speech for tokens of the voice's list, whatever its front end.
@@ -216,9 +180,13 @@ class Synthesizer:
         """
         return self.speak([self.voice.tokenizer.given(tokens)], **how)[0]
 
-    def speak(
+    def speak(self, texts: Sequence[Sequence[Word]], **how: Any) -> list[Spoken]:
+        """Return speech for texts that are words already; see ``say``."""
+        return self.say([plain(words) for words in texts], **how)
+
+    def say(
         self,
-        texts: Sequence[Sequence[Word]],
+        said: Sequence[Utterance],
         *,
         speed: float = 1.0,
         pitch: float = 0.0,
@@ -229,23 +197,25 @@ class Synthesizer:
         embedding: str | Path | ArrayLike | None = None,
         speaker_wav: Recordings | None = None,
     ) -> list[Spoken]:
-        """Return speech for texts that are words already, spoken in batches of like lengths.
+        """Return speech for utterances, spoken in batches of like lengths.
 
         The arguments are those of a call; a slow voice speaks fewer tokens at a time.
         """
-        voice = self.voice
-        rows = [token_ids(voice, words) for words in texts]
-        controls = self.controls(speed, pitch, energy)
+        voice, whole = self.voice, Manner(speed=speed, pitch=pitch, energy=energy)
+        rows = [token_ids(voice, each.words) for each in said]
+        told = self._told(said, whole)
         indices = voice.index("speaker", speaker), voice.index("language", language)
         style = replace(self.style(style_wav), embedding=self.embedding(embedding, speaker_wav))
+        slowest = min(1.0, *(float(each.speed) for each in told.values()))
         spoken: dict[int, Spoken] = {}
-        for batch in batches([len(row) for row in rows], BATCH_TOKENS * min(speed, 1.0)):
+        for batch in batches([len(row) for row in rows], BATCH_TOKENS * slowest):
             tokens, lengths = padded([rows[i] for i in batch], voice.device)
             speakers, languages = (torch.full_like(lengths, index) for index in indices)
             conditions = replace(style, speaker=speakers, language=languages)
+            controls = token_controls([said[i] for i in batch], told, voice.device)
             with torch.inference_mode():
                 speech = voice.model.synthesize(tokens, lengths, conditions, controls)
-            spoken |= {i: self.spoken(texts[i], speech, at) for at, i in enumerate(batch)}
+            spoken |= {i: self.spoken(said[i].words, speech, at) for at, i in enumerate(batch)}
         return [spoken[i] for i in range(len(rows))]
 
     def style(self, recording: str | Path | ArrayLike | None) -> Conditions:
@@ -321,6 +291,55 @@ class Synthesizer:
             energy_shift=(scale - 1) * numbers.energy_mean / numbers.energy_std,
         )
 
+    def _told(self, said: Sequence[Utterance], whole: Manner) -> dict[Manner, Controls]:
+        """Return the controls of every manner in which something is said.
+
+        Raises:
+            MalsoriError: One is out of its range.
+        """
+        manners = dict.fromkeys(manner for each in said for manner in each.manners)
+        return {
+            manner: self.controls(
+                whole.speed * manner.speed,
+                whole.pitch + manner.pitch,
+                whole.energy + manner.energy,
+            )
+            for manner in (manners or (PLAIN,))
+        }
+
+    def _language_of(self, script: Script) -> str | None:
+        """Return which of the voice's languages ``xml:lang`` names; None where it says nothing.
+
+        Raises:
+            MarkupError: The voice does not speak it.
+        """
+        if script.language is None:
+            return None
+        wanted = script.language.lower().partition("-")[0]
+        names = self.voice.languages
+        for name in names:
+            if wanted in (name, self.voice.tokenizer.reader(name).language):
+                return name if len(names) > 1 else None
+        raise MarkupError(
+            f'<speak xml:lang="{script.language}">: {self.voice.origin} speaks '
+            f"{self.voice.tokenizer.language}"
+        )
+
+    def _in_order(
+        self, planned: Sequence[Utterance | Break], spoken: Sequence[Spoken], pause: float
+    ) -> Spoken:
+        """Return what was said with its silences; a pause is where two sentences meet."""
+        rate, hop = self.voice.audio.sample_rate, self.voice.audio.hop
+        remaining, parts = iter(spoken), []
+        for each, following in zip(planned, (*planned[1:], None), strict=True):
+            if isinstance(each, Break):
+                parts.append(silence(each.seconds, rate, hop))
+            elif isinstance(following, Utterance):
+                parts.append(lengthened(next(remaining), pause))
+            else:
+                parts.append(next(remaining))
+        return joined(parts)
+
     def spoken(self, words: Sequence[Word], speech: Speech, i: int) -> Spoken:
         """Return utterance ``i`` of a batch."""
         tokens = tuple(token for word in words for token in word.tokens)
@@ -334,73 +353,24 @@ class Synthesizer:
         )
 
 
-def speaks(words: Sequence[Word]) -> bool:
-    """Return whether more than punctuation is there to be spoken."""
-    tokens = (token for word in words for token in word.tokens if token != BLANK)
-    return any(character.isalnum() for token in tokens for character in token)
-
-
-def token_ids(voice: Voice, words: Sequence[Word]) -> list[int]:
-    """Return the ids of a sentence's tokens.
-
-    Raises:
-        TextError: There is none, or there are more than ``LONGEST_SENTENCE``.
-    """
-    ids = voice.tokens.encode([token for word in words for token in word.tokens])
-    if not ids:
-        raise TextError(f"no token to speak in {' '.join(word.text for word in words)!r}")
-    if len(ids) > LONGEST_SENTENCE:
-        beginning = " ".join(word.text for word in words[:5])
-        raise TextError(
-            f"the sentence {beginning!r}… has {len(ids)} tokens, and {LONGEST_SENTENCE} is the "
-            "most: end sentences with '.', '?' or '!' and a space, or with a new line"
-        )
-    return ids
-
-
-def batches(lengths: Sequence[int], most: float) -> Iterator[list[int]]:
-    """Yield the indices of what is spoken together, the longest first.
+def token_controls(
+    said: Sequence[Utterance], told: Mapping[Manner, Controls], device: torch.device
+) -> Controls:
+    """Return the controls of a batch: numbers where all is said in one manner, else (B, N).
 
     Args:
-        lengths: Tokens of each text.
-        most: Padded tokens of a batch; a longer text is a batch of its own.
+        said: The utterances of the batch.
+        told: Controls of each manner, numbers.
+        device: Where tensors shall be.
     """
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and lengths[batch[0]] * (len(batch) + 1) > most:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
+    if len(told) == 1:
+        return next(iter(told.values()))
+    neutral = Controls()
+    rows = [[told[manner] for manner in each.token_manners] for each in said]
 
+    def column(name: str) -> Tensor:
+        numbers = [torch.tensor([float(vars(each)[name]) for each in row]) for row in rows]
+        pad = float(vars(neutral)[name])
+        return pad_sequence(numbers, batch_first=True, padding_value=pad).to(device)
 
-def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return token ids, (B, N) with 0 at padding, and their lengths, (B,)."""
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
-    return tokens.to(device), lengths
-
-
-def _join(parts: list[Spoken], pause: float) -> Spoken:
-    """Return sentences one after the other; a pause lengthens the last token before it."""
-    if len(parts) == 1:
-        return parts[0]
-    first = parts[0]
-    frames = round(pause * first.sample_rate / first.hop)
-    silence = np.zeros(frames * first.hop, dtype=np.float32)
-    samples, durations = [], []
-    for number, part in enumerate(parts):
-        last = number == len(parts) - 1
-        samples += [part.audio] if last else [part.audio, silence]
-        own = part.durations.copy()
-        own[-1] += 0 if last else frames
-        durations.append(own)
-    return Spoken(
-        audio=np.concatenate(samples),
-        sample_rate=first.sample_rate,
-        tokens=tuple(chain.from_iterable(part.tokens for part in parts)),
-        durations=np.concatenate(durations),
-        hop=first.hop,
-        words=tuple(chain.from_iterable(part.words for part in parts)),
-    )
+    return Controls(**{name: column(name) for name in vars(neutral)})

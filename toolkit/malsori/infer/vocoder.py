@@ -29,7 +29,7 @@ from malsori.dsp import audio
 from malsori.dsp.audio_config import AudioConfig
 from malsori.infer.decode import Timer, remove_stale, speed_record
 from malsori.infer.licences import Licences
-from malsori.infer.synthesizer import batches
+from malsori.infer.utterances import batches
 from malsori.infer.voice import Voice, blaming, built_model
 from malsori.models import MODELS
 from malsori.models.composed import ComposedModel

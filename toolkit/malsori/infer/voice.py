@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -94,10 +94,14 @@ class Voice:
             TextError: A part of the text has no reading.
             MalsoriError: The voice has several languages, but not this one.
         """
+        return [word for words in self.read([text], language) for word in words]
+
+    def read(self, parts: Sequence[str], language: str | None = None) -> list[list[Word]]:
+        """Return the words of each part of a sentence; see ``words``."""
         if len(self.languages) > 1:
             self.index("language", language)
         try:
-            return self.tokenizer.words(text, language or self.language)
+            return self.tokenizer.read(parts, language or self.language)
         except TextError as error:
             if language or len(self.languages) == 1:
                 raise

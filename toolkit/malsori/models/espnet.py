@@ -122,7 +122,7 @@ class EspnetModel(nn.Module):
         Raises:
             MalsoriError: It is asked for what ESPnet's ``inference`` cannot do.
         """
-        if prosody is not None or controls not in (None, Controls()):
+        if prosody is not None or not (controls or Controls()).are_neutral:
             raise MalsoriError(
                 f"{self.name}: speaks with its own durations, pitch and energy only; ESPnet's "
                 "inference has no controls"

@@ -430,8 +430,10 @@ def _refuse_unseen(controls: Controls, names: tuple[str, ...]) -> None:
     for name in names:
         value, neutral = getattr(controls, name), getattr(usual, name)
         if bool((torch.as_tensor(value) != neutral).any()):
+            drawn = name.partition("_")[0]
+            tag = "volume" if drawn == "energy" else drawn
             raise MalsoriError(
-                f"{name.partition('_')[0]}: this voice draws it itself; leave it at 0"
+                f"{drawn}: this voice draws it itself; leave it at 0, and {tag} out of <prosody>"
             )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from malsori.dsp.audio_config import AudioConfig
@@ -75,6 +76,16 @@ class Controls:
     """Multiplies normalised energy, before the shift."""
     energy_shift: float | Tensor = 0.0
     """Added to normalised energy."""
+
+    @property
+    def are_neutral(self) -> bool:
+        """Whether all is spoken as it is predicted."""
+        neutral = (1.0, 0.0, 1.0, 0.0)
+        given = (self.speed, self.pitch_shift, self.energy_scale, self.energy_shift)
+        return all(
+            bool((torch.as_tensor(value) == usual).all())
+            for value, usual in zip(given, neutral, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,9 @@
 Lexicon and model are data files of the package ``gruut-lang-en`` (MIT; 15 MB, nothing else comes
 with it); ``python-crfsuite`` (MIT) runs the model on words that the lexicon does not have. Vowels
 carry their stress: ``ˈ`` primary, ``ˌ`` secondary. Of words with several pronunciations the
-lexicon's first is taken; ``the`` and ``a`` look at the next sound.
+lexicon's first is taken, or what the word before asks for (``to record``, ``the record``);
+``the`` and ``a`` look at the next sound. Words in capitals are spelt (``FBI``) unless the lexicon
+knows them (``NASA``).
 """
 
 from __future__ import annotations
@@ -11,14 +13,20 @@ from __future__ import annotations
 import base64
 import re
 import sqlite3
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from malsori.core.registry import Entry
+from malsori.text.english_heteronyms import ROLES, Pronunciations, choose, is_heteronym
 from malsori.text.english_normalizer import PUNCTUATION, normalize
+from malsori.text.english_tables import PRONUNCIATIONS
 from malsori.text.frontend import FrontEndConfig, TextError, Word
+from malsori.text.inline import given_tokens, split_inline
 from malsori.text.lexicon import pronunciation_tokens, read_lexicon
+from malsori.text.pronunciation import may_hold
+from malsori.text.tables import word_set
 
 CONSONANTS = (
     "b", "d", "d͡ʒ", "f", "h", "j", "k", "l", "m", "n", "p", "s", "t", "t͡ʃ", "v", "w", "z", "ð", "ŋ",
@@ -33,7 +41,7 @@ INVENTORY = (
 )  # fmt: skip
 
 CACHED_WORDS = 100_000
-_PIECE = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*'?|[^\sA-Za-z]")
+_PIECE = re.compile(r"\[\[[^\[\]]+\]\]|[A-Za-z]+(?:'[A-Za-z]+)*'?|[^\sA-Za-z]")
 _INSTALL = "the front end 'en' needs gruut-lang-en and python-crfsuite: pip install 'malsori[en]'"
 _VOICELESS = frozenset({"f", "k", "p", "t", "θ"})
 _SIBILANTS = frozenset({"s", "z", "ʃ", "ʒ", "t͡ʃ", "d͡ʒ"})
@@ -42,6 +50,17 @@ _WEAK = {"the": ("ð", "ə"), "a": ("ə",)}
 _BEFORE_VOWEL = {"the": ("ð", "i")}
 LONGEST_ACRONYM = 5
 LONGEST_WORD = 1000
+SPELT = word_set("US TV PM AM IT ID AI UN AD LED MIT MA PA UPS EST")
+"""Words in capitals that are letters, although the lexicon has such a word."""
+_VOWEL_LETTERS = re.compile("[aeiouy]")
+_LETTERS_AND_S = re.compile(r"([A-Z]{2,5}(?='?s)|[A-Z](?='s))('?s)")
+_PREFIXES = (
+    *("micro", "milli", "centi", "deci", "hecto", "kilo", "mega", "giga", "tera", "nano", "pico"),
+    *("over", "under", "inter", "super", "anti", "non", "multi", "semi", "ultra", "pre", "re"),
+    "un",
+)
+LEAST_STEM = 3
+"""Letters of a known word behind one of the prefixes."""
 
 
 class English:
@@ -57,6 +76,7 @@ class English:
     name = "en"
     language = "en"
     inventory: tuple[str, ...] = INVENTORY
+    reads_inline = True
 
     def __init__(self, config: FrontEndConfig) -> None:
         self.config = config
@@ -70,10 +90,18 @@ class English:
     def normalize(self, text: str) -> str:
         """Return the words that would be spoken, in letters, with single spaces.
 
+        Pronunciations in the text stay, in double brackets.
+
         Raises:
             TextError: A part of the text has no English reading.
         """
-        return normalize(text)
+        if not may_hold(text):
+            return normalize(text)
+        spoken = [
+            f" [[{part.text}]] " if part.is_given else normalize(part.text)
+            for part in split_inline(unicodedata.normalize("NFC", text), INVENTORY)
+        ]
+        return _SPACED_STOP.sub("", " ".join(" ".join(spoken).split()))
 
     def pronounce(self, normalized: str) -> list[Word]:
         """Return the words of a normalised text with their phonemes; hyphens join, unspoken.
@@ -82,9 +110,14 @@ class English:
             TextError: The text is not normalised, or the extra ``[en]`` is not installed.
         """
         words: list[Word] = []
-        for piece in _PIECE.findall(_HYPHEN.sub(" ", normalized)):
+        pieces = _PIECE.findall(_HYPHEN.sub(" ", normalized))
+        said = [piece.lower() for piece in pieces]
+        for place, piece in enumerate(pieces):
             if piece[0].isalpha():
-                words.append(Word(piece, self._word(piece)))
+                words.append(Word(piece, self._word(pieces, said, place)))
+            elif piece[2:-2].strip():
+                tokens = given_tokens(piece[2:-2], normalized, INVENTORY)
+                words.append(Word("".join(tokens), tokens))
             elif piece in PUNCTUATION:
                 words.append(Word(piece, (piece,)))
             else:
@@ -97,30 +130,85 @@ class English:
         """Return the words of a text with their phonemes; see ``normalize`` and ``pronounce``."""
         return self.pronounce(self.normalize(text))
 
-    def _word(self, piece: str) -> tuple[str, ...]:
-        word = piece.lower()
+    def _word(self, pieces: list[str], said: list[str], place: int) -> tuple[str, ...]:
+        piece, word = pieces[place], said[place]
         given = self._given.get(word)
         if given is not None:
             return given
         if len(piece) > LONGEST_WORD:
             raise TextError.unreadable(piece, piece, f"longer than {LONGEST_WORD} letters")
-        if len(piece) == 1 and piece.isupper() and piece != "A":
-            return _spelt(word)
-        if piece.isupper() and 1 < len(piece) <= LONGEST_ACRONYM:
-            known = lexicon().get(word)
-            return known if known is not None else _spelt(word)
-        return _pronounce(word)
+        if piece[-1].isupper() or piece.endswith("s"):
+            letters = _letters(pieces, place)
+            if letters is not None:
+                return letters
+        roles = heteronyms().get(word)
+        chosen = None if roles is None else choose(said, place, roles)
+        return _pronounce(word) if chosen is None else chosen
 
     def _weak(self, word: Word, following: list[Word]) -> Word:
         spelt = word.text.lower()
-        if spelt not in _WEAK or spelt in self._given or not following:
+        if spelt not in _WEAK or spelt in self._given or not following or word.tokens == ("ˈeɪ",):
             return word
         if following[0].tokens[0] in _VOWEL_TOKENS:
             return Word(word.text, _BEFORE_VOWEL.get(spelt, _WEAK[spelt]))
         return Word(word.text, _WEAK[spelt])
 
 
+_SPACED_STOP = re.compile(r" +(?=[.,?!…;:])")
 _HYPHEN = re.compile(r"(?<=[A-Za-z])-+(?=[A-Za-z])")
+
+
+def _letters(pieces: list[str], place: int) -> tuple[str, ...] | None:
+    """Return the letters' names of a word that is spelt (``X``, ``FBI``, ``URLs``), else None."""
+    piece = pieces[place]
+    if len(piece) == 1:
+        return _spelt(piece.lower()) if piece != "A" or _is_letter(pieces, place) else None
+    if piece.isupper() and len(piece) <= LONGEST_ACRONYM:
+        is_word = piece not in SPELT and piece.lower() in lexicon()
+        return None if is_word else _spelt(piece.lower())
+    several = _LETTERS_AND_S.fullmatch(piece)
+    if several is None or (several[1] not in SPELT and several[1].lower() in lexicon()):
+        return None
+    return _with_s(_spelt(several[1].lower()))
+
+
+def _is_letter(pieces: list[str], place: int) -> bool:
+    """Return whether a capital A is the letter (``plan A``, ``U S A``), and not the article."""
+    before = pieces[place - 1] if place else "."
+    after = pieces[place + 1] if place + 1 < len(pieces) else "."
+    if len(after) == 1 and after.isupper() and after != "I":
+        return True
+    if not before[0].isalpha():
+        return False
+    return (len(before) == 1 and before.isupper()) or not (
+        before[0].isupper() and after[0].isupper()
+    )
+
+
+@lru_cache(maxsize=1)
+def heteronyms() -> dict[str, Pronunciations]:
+    """Return the words of the lexicon whose part of speech decides how they are said.
+
+    Raises:
+        TextError: The extra ``[en]`` is not installed.
+    """
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for word, phonemes, role in _rows("WHERE role != '' ORDER BY pron_order"):
+        role = role.removeprefix("gruut:")
+        if role in ROLES:
+            found.setdefault(word, {}).setdefault(role, tuple(phonemes.split()))
+    return {word: roles for word, roles in found.items() if is_heteronym(word, roles)}
+
+
+def _rows(query: str) -> list[tuple[str, str, str]]:
+    path = _data_folder() / "lexicon.db"
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        return connection.execute(
+            f"SELECT word, phonemes, role FROM word_phonemes {query}"
+        ).fetchall()
+    finally:
+        connection.close()
 
 
 @lru_cache(maxsize=1)
@@ -130,15 +218,9 @@ def lexicon() -> dict[str, tuple[str, ...]]:
     Raises:
         TextError: The extra ``[en]`` is not installed.
     """
-    path = _data_folder() / "lexicon.db"
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    try:
-        rows = connection.execute(
-            "SELECT word, phonemes FROM word_phonemes ORDER BY pron_order DESC"
-        ).fetchall()
-    finally:
-        connection.close()
-    return {word: tuple(phonemes.split()) for word, phonemes in rows}
+    rows = _rows("ORDER BY pron_order DESC")
+    own = [(word, phonemes, "") for word, phonemes in PRONUNCIATIONS.items()]
+    return {word: tuple(phonemes.split()) for word, phonemes, _ in [*own, *rows]}
 
 
 @lru_cache(maxsize=CACHED_WORDS)
@@ -154,7 +236,24 @@ def _pronounce(word: str) -> tuple[str, ...]:
         return known[plain]
     if word.endswith("'") and word[:-1] in known:
         return known[word[:-1]]
-    return _guess(plain)
+    if word.endswith("s") and word[:-1] in known and len(word) > 2:
+        return _with_s(known[word[:-1]])
+    if len(plain) <= LONGEST_ACRONYM and not _VOWEL_LETTERS.search(plain):
+        return _spelt(plain)
+    for prefix in _PREFIXES:
+        stem = word[len(prefix) :]
+        if (
+            word.startswith(prefix)
+            and len(stem) >= LEAST_STEM
+            and (stem in known or (stem.endswith("s") and stem[:-1] in known))
+        ):
+            return _prefixed(prefix, _pronounce(stem))
+    return _guess(plain) or _spelt(plain)
+
+
+def _prefixed(prefix: str, stem: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a known word behind a prefix, whose stress becomes secondary."""
+    return (*(token.replace("ˈ", "ˌ") for token in _pronounce(prefix)), *stem)
 
 
 def _with_s(stem: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
-"""English numbers in words: cardinals, ordinals, years, decimals, money, times of day."""
+"""English numbers in words: cardinals, ordinals, years, decimals, fractions, Roman numerals."""
 
 from __future__ import annotations
+
+import re
 
 _ONES = [
     "zero",
@@ -113,3 +115,54 @@ def _below_thousand(number: int) -> list[str]:
     if number:
         words.append(_ONES[number])
     return words
+
+
+_ROMAN = re.compile(r"(?=[IVXLC])(C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})")
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+
+
+def roman(letters: str) -> int:
+    """Return the value of a Roman numeral below 400, ``"XIV"`` → 14; 0 for other letters."""
+    if _ROMAN.fullmatch(letters) is None:
+        return 0
+    values = [_ROMAN_VALUES[letter] for letter in letters]
+    return sum(
+        -value if value < following else value
+        for value, following in zip(values, [*values[1:], 0], strict=True)
+    )
+
+
+def decimal(digits: str, decimals: str | None) -> str:
+    """Return a number in words: ``"1,234", "5"`` → ``"one thousand … four point five"``.
+
+    Args:
+        digits: Before the point, with or without commas; a leading zero (``007``) makes a code
+            that is read digit by digit, and ``""`` is left out (``.5``).
+        decimals: Behind the point, if any.
+    """
+    whole = digits.replace(",", "")
+    code = whole.startswith("0") and len(whole) > 1
+    words = one_by_one(whole) if code else cardinal(whole) if whole else ""
+    return f"{words} point {one_by_one(decimals)}".strip() if decimals else words
+
+
+def fraction(above: str, below: str) -> str:
+    """Return a fraction in words: ``"3", "4"`` → ``"three quarters"``.
+
+    Denominators above a hundred and fractions above one are read with ``over``.
+    """
+    parts, whole = int(above), int(below)
+    if not 2 <= whole <= 100 or parts >= whole:
+        return f"{cardinal(above)} over {cardinal(below)}"
+    one = {2: "half", 4: "quarter"}.get(whole) or ordinal(below)
+    if parts == 1:
+        return f"one {one}"
+    return f"{cardinal(above)} {'halves' if whole == 2 else plural(one)}"
+
+
+def apart(found: re.Match[str], words: str) -> str:
+    """Return ``words`` with spaces where what they stand for touched letters or digits."""
+    text = found.string
+    before = found.start() and text[found.start() - 1].isalnum()
+    after = found.end() < len(text) and text[found.end()].isalnum()
+    return (" " if before else "") + words + (" " if after else "")

@@ -7,8 +7,9 @@ symbols of all.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,10 @@ from malsori.core.config import load
 from malsori.core.errors import ConfigError
 from malsori.text import FRONTENDS
 from malsori.text.frontend import FrontEnd, FrontEndConfig, TextError, Word
+from malsori.text.inline import split_inline
+from malsori.text.lexicon import read_lexicon
 from malsori.text.pieces import PieceModel
+from malsori.text.pronunciation import may_hold, read_normalized, read_words
 from malsori.text.tokens import BLANK, SPACE
 from malsori.text.tokens_only import TokensOnly
 
@@ -40,6 +44,8 @@ class TokenizerConfig:
     """User's pronunciations, lines ``word<TAB>pronunciation``; for type ``phn``."""
     lexicon_language: str | None = None
     """Which of several languages the lexicon is of."""
+    phrases: Literal["word", "short", "all"] = "short"
+    """Over which spaces sounds meet, for the front end ``ko``: see doc/korean.md."""
     bpe_model: str | None = None
     """Sentencepiece model of type ``bpe``; stage 2 trains it."""
     vocabulary: int = 500
@@ -60,28 +66,38 @@ class Tokenizer:
     Args:
         config: What to make.
         folder: Where relative paths in ``config`` start; the current folder by default.
+        lexicon: More of the user's pronunciations, which win over those of ``config``.
 
     Raises:
         ConfigError: The settings contradict each other, or no front end has the name.
         TextError: The lexicon or the piece model cannot be read.
     """
 
-    def __init__(self, config: TokenizerConfig, folder: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        config: TokenizerConfig,
+        folder: str | Path | None = None,
+        lexicon: str | Path | None = None,
+    ) -> None:
         if config.type == "bpe" and config.bpe_model is None and config.missing is None:
             raise ConfigError("bpe_model: type 'bpe' needs a trained model: run 'malsori tokens'")
-        if config.type != "phn" and config.lexicon is not None:
+        if config.type != "phn" and (config.lexicon or lexicon) is not None:
             raise ConfigError(
                 f"lexicon: a lexicon gives phonemes, type {config.type!r} has none: use type 'phn'"
             )
         self.config = config
         self.folder = None if folder is None else str(folder)
+        self.lexicon = None if lexicon is None else str(lexicon)
         self._pieces: PieceModel | None = None
         self.frontends: dict[str, FrontEnd] = {}
         """By language; one alone reads every language."""
         if config.missing is not None:
             self.frontends[TokensOnly.language] = TokensOnly(config.missing)
             return
-        self.frontends = front_ends(config, self._path(config.lexicon))
+        if self.lexicon is None or config.lexicon is None:
+            self.frontends = front_ends(config, self.lexicon or self._path(config.lexicon))
+        else:
+            self.frontends = self._with_both()
         model = self._path(config.bpe_model) if config.type == "bpe" else None
         if model is not None:
             self._pieces = PieceModel(model)
@@ -98,8 +114,45 @@ class Tokenizer:
 
     def __reduce__(
         self,
-    ) -> tuple[type[Tokenizer], tuple[TokenizerConfig, str | None]]:
-        return (Tokenizer, (self.config, self.folder))
+    ) -> tuple[type[Tokenizer], tuple[TokenizerConfig, str | None, str | None]]:
+        return (Tokenizer, (self.config, self.folder, self.lexicon))
+
+    def with_lexicon(self, path: str | Path, language: str | None = None) -> Tokenizer:
+        """Return a tokenizer that also knows the user's pronunciations; they win over its own.
+
+        Args:
+            path: File of lines ``word<TAB>pronunciation``.
+            language: Which of several languages they are of.
+
+        Raises:
+            ConfigError: The type has no pronunciations, or its own lexicon is of another language.
+            TextError: The file cannot be read.
+        """
+        config = self.config
+        if len(self.frontends) > 1:
+            own = config.lexicon_language
+            if config.lexicon is not None and own != language:
+                raise ConfigError(f"{path}: this voice's own lexicon is of {own!r}, no other")
+            config = replace(config, lexicon_language=language)
+        return Tokenizer(config, self.folder, Path(path).absolute())
+
+    def _with_both(self) -> dict[str, FrontEnd]:
+        """Return the front ends with the settings' lexicon under the user's."""
+        front_ends(self.config, self.lexicon)  # blames the user's file for what is wrong with it
+        users = read_lexicon(self.lexicon or "")
+        known = {word.lower() for word in users}
+        own = read_lexicon(self._path(self.config.lexicon) or "")
+        own = {word: tokens for word, tokens in own.items() if word.lower() not in known}
+        with tempfile.TemporaryDirectory() as folder:
+            both = Path(folder) / LEXICON_FILE
+            lines = (f"{word}\t{tokens}\n" for word, tokens in (own | users).items())
+            both.write_text("".join(lines), encoding="utf-8")
+            return front_ends(self.config, str(both))
+
+    @property
+    def _spaces(self) -> bool:
+        """Whether a token stands for the space between words."""
+        return self.config.type == "char" or (self.config.type == "phn" and self.config.spaces)
 
     @property
     def language(self) -> str:
@@ -138,26 +191,57 @@ class Tokenizer:
         """Return the words that would be spoken.
 
         Args:
-            text: Any.
+            text: Any; pronunciations that are written into it stay as they are.
             language: Of the text; needed where several are read.
 
         Raises:
-            TextError: A part of the text has no reading, or nothing reads the language.
+            TextError: A part of the text has no reading, or nothing reads the language; or a
+                pronunciation is in it that characters or pieces cannot give.
         """
-        return self.reader(language).normalize(text)
+        reader = self.reader(language)
+        if self.config.type == "phn" or not may_hold(text):
+            return read_normalized(reader, text)
+        for part in split_inline(text, reader.inventory):
+            if part.is_given:
+                reason = f"type {self.config.type!r} spells and never pronounces; write letters"
+                raise TextError.unreadable(part.text, text, reason)
+        return reader.normalize(text)
 
     def words(self, text: str, language: str | None = None) -> list[Word]:
         """Return the words of ``text`` with their tokens; spaces are words where they are tokens.
 
         Args:
-            text: Any.
+            text: Any; pronunciations may be written into it (``{t ˈeɪ}``).
             language: Of the text; needed where several are read.
 
         Raises:
             TextError: A part of the text has no reading, or nothing reads the language.
         """
-        words = self._words(text, language)
-        return with_blanks(words) if self.config.blanks else words
+        return [word for words in self.read([text], language) for word in words]
+
+    def read(self, parts: Sequence[str], language: str | None = None) -> list[list[Word]]:
+        """Return the words of each part of a sentence; every part is read by itself.
+
+        Args:
+            parts: Of one sentence, with the spaces between them.
+            language: Of the text; needed where several are read.
+
+        Raises:
+            TextError: As for ``words``.
+        """
+        found: list[list[Word]] = []
+        apart = False  # is there a space between this part and the one before it?
+        for part in parts:
+            words = self._words(part, language)
+            apart = self._spaces and any(found) and (apart or part[:1].isspace())
+            if apart and words and (self.config.type == "char" or _is_spoken(words[0])):
+                words = [_SPACE_WORD, *words]
+            found.append(words)
+            apart = part[-1:].isspace()
+        if not self.config.blanks:
+            return found
+        blanked = iter(with_blanks([word for words in found for word in words]))
+        return [[next(blanked) for _ in words] for words in found]
 
     def given(self, tokens: Sequence[str]) -> list[Word]:
         """Return tokens, however they were made, as words of one each.
@@ -177,7 +261,7 @@ class Tokenizer:
 
     def _words(self, text: str, language: str | None) -> list[Word]:
         if self.config.type == "phn":
-            words = self.reader(language)(text)
+            words = read_words(self.reader(language), text)
             return _spaced(words) if self.config.spaces else words
         normalized = self.normalize(text, language)
         if self._pieces is not None:
@@ -206,7 +290,7 @@ def front_ends(config: TokenizerConfig, lexicon: str | None = None) -> dict[str,
     for word in config.frontend.split(","):
         language, _, name = word.strip().rpartition("=")
         entry = FRONTENDS.entry(name.strip())
-        language = language.strip() or entry.build(_settings(entry.config, name)).language
+        language = language.strip() or entry.build(_settings(entry.config, name, config)).language
         if language in named:
             raise ConfigError(
                 f"frontend: {named[language]!r} and {name!r} are both for {language!r}: one of them"
@@ -221,14 +305,16 @@ def front_ends(config: TokenizerConfig, lexicon: str | None = None) -> dict[str,
     for language, name in named.items():
         own = lexicon if len(named) == 1 or language == config.lexicon_language else None
         entry = FRONTENDS.entry(name)
-        found[language] = entry.build(replace(_settings(entry.config, name), lexicon=own))
+        found[language] = entry.build(replace(_settings(entry.config, name, config), lexicon=own))
     return found
 
 
-def _settings(config_type: type, name: str) -> FrontEndConfig:
+def _settings(config_type: type, name: str, config: TokenizerConfig) -> FrontEndConfig:
     settings = config_type()
     if not isinstance(settings, FrontEndConfig):
         raise ConfigError(f"frontend: the settings of {name!r} must derive from FrontEndConfig")
+    if any(field.name == "phrases" for field in fields(settings)):
+        settings = config_type(phrases=config.phrases)
     return settings
 
 
@@ -262,7 +348,11 @@ def _spaced(words: list[Word]) -> list[Word]:
     """Put a space before every word but the first; punctuation stays with the word before it."""
     spaced: list[Word] = []
     for word in words:
-        if spaced and any(character.isalnum() for character in word.text):
+        if spaced and _is_spoken(word):
             spaced.append(_SPACE_WORD)
         spaced.append(word)
     return spaced
+
+
+def _is_spoken(word: Word) -> bool:
+    return any(character.isalnum() for character in word.text)
