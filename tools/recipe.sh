@@ -263,6 +263,10 @@ finish() {
     pack=$folder/${name:?}.malsori.zip
     echo
     for set in ${decode_sets:?}; do
+        if [[ -d $folder/decode/$set/textgrid ]]; then
+            echo "alignments of $set: $folder/decode/$set"
+            continue
+        fi
         echo "audio of $set:  $folder/decode/$set/wav"
         echo "scores of $set: $folder/score/$set/report.html"
     done

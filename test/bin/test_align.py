@@ -58,18 +58,31 @@ def test_a_voice_that_speaks_aligns_too(
 
 @pytest.mark.parametrize("kind", ["run", "pack"])
 def test_asked_to_speak_it_says_in_one_line_that_it_cannot(
-    malsori: Run, packed: Path, aligner_run: Path, tiny_corpus: Any, kind: str
+    malsori: Run, packed: Path, aligner_run: Path, kind: str
 ) -> None:
     model = aligner_run if kind == "run" else packed
     out = packed.parent / "out"
-    asked = [("synthesize", "--model", model, "--text", "나무", "--out", out)]
-    if kind == "run":
-        data = tiny_corpus.data / "test"
-        asked.append(("decode", "--exp", model, "--data", data, "--out", out))
-    for words in asked:
-        done = malsori(*words)
-        assert done.code == 1 and not out.exists()
-        assert f"{model}: does not speak; it aligns recordings ('malsori align')" in done.line
+    done = malsori("synthesize", "--model", model, "--text", "나무", "--out", out)
+    assert done.code == 1 and not out.exists()
+    assert f"{model}: does not speak; it aligns recordings ('malsori align')" in done.line
+
+
+def test_stages_5_and_6_align_and_score_nothing(
+    malsori: Run, aligner_run: Path, tiny_corpus: Any, tmp_path: Path
+) -> None:
+    data = tiny_corpus.data / "test"
+    words = ("--data", data, "--out", tmp_path / "decoded")
+    done = malsori("decode", "--exp", aligner_run, *words)
+    assert done.code == 0 and "2 utterances, 0.0 min aligned" in done.out
+    plain = malsori("align", "--model", aligner_run, "--data", data, "--out", tmp_path / "aligned")
+    assert plain.code == 0 and files(tmp_path / "decoded") == files(tmp_path / "aligned")
+    refused = malsori("decode", "--exp", aligner_run, *words, "--teacher-forcing")
+    assert refused.code == 2 and "--teacher-forcing: an aligner predicts nothing" in refused.line
+    scored = malsori(
+        *("score", "--data", data, "--decoded", tmp_path / "decoded", "--out", tmp_path / "score")
+    )
+    assert scored.code == 0 and not (tmp_path / "score").exists()
+    assert "alignment.tsv is what to think of alignments" in scored.err
 
 
 def test_inspect_tells_what_it_is_for(malsori: Run, packed: Path) -> None:

@@ -191,6 +191,21 @@ def test_a_vocoder_comes_out_of_the_same_recipe(egs: Path) -> None:
         assert mcd["decoded"] < mcd["other_utterance"] < mcd["silence"]
 
 
+@pytest.mark.slow
+def test_an_aligner_comes_out_of_the_same_recipe(egs: Path) -> None:
+    """Stage 5 aligns the sets, stage 6 has nothing to compare; the pack is how one aligns."""
+    settings = ["training.steps=100", "training.validate_every=100", "training.log_every=20"]
+    words = ["--train-config", "conf/train_align.yaml", "--name", "aligner"]
+    done = run(egs / "mini_kss", *words, "--", *settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "malsori align --model" in done.stdout
+    folder = egs / "mini_kss" / "exp" / "aligner"
+    logged = [e["aligner/total"] for e in metrics(folder) if "aligner/total" in e]
+    assert logged[-1] < 0.75 * logged[0]
+    assert len(list((folder / "decode" / "test" / "textgrid").iterdir())) == 4
+    assert (folder / "aligner.malsori.zip").is_file() and not (folder / "score").exists()
+
+
 @pytest.mark.parametrize(
     "conf", sorted(ROOT.glob("egs/*/conf/*.yaml")), ids=lambda p: f"{p.parts[-3]}-{p.stem}"
 )

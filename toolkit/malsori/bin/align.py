@@ -7,8 +7,6 @@ from pathlib import Path
 
 SUMMARY = "find when each word of a data dir is said: TextGrid, CTM, and what looks wrong"
 EPILOG = "example: malsori align --model exp/align_phn_ko --data data/train --out alignments"
-SHOWN = 5
-"""Suspicious utterances that are named on stdout."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +48,4 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     voice = open_voice(args.model, args.device, args.checkpoint)
-    done = align(voice, DataDir(args.data), args.out, pause)
-    suspicious = [judged for judged in done.judged if judged.reasons]
-    median = sorted(judged.health.confidence for judged in done.judged)[len(done.judged) // 2]
-    print(
-        f"{args.out}: {len(done.judged)} utterances, {done.seconds / 60:.1f} min aligned, "
-        f"{len(done.rejected)} rejected, {len(suspicious)} suspicious; "
-        f"median confidence {median:.2f}"
-    )
-    for judged in suspicious[:SHOWN]:
-        print(f"  {judged.health.key}: {', '.join(judged.reasons)}")
-    if len(suspicious) > SHOWN:
-        print(f"  … all of them are in {args.out / 'alignment.tsv'}")
+    print(align(voice, DataDir(args.data), args.out, pause).told(args.out))

@@ -1,11 +1,11 @@
-"""Stage 5: speak the texts of a data dir."""
+"""Stage 5, a data dir through a model: texts are spoken, recordings made again or aligned."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-SUMMARY = "speak the texts of a data dir, or make recordings again with a vocoder (stage 5)"
+SUMMARY = "put a data dir through a model: speak its texts, vocode or align its sound (stage 5)"
 EPILOG = (
     "example: malsori decode --exp exp/jets --data data/test; "
     "malsori decode --model vocoder.malsori.zip --data wavs --out again"
@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     from malsori.data.datadir import DataDir
     from malsori.data.durations import DurationFolder
     from malsori.data.recordings import open_recordings
+    from malsori.infer.alignment import align
     from malsori.infer.decode import decode
     from malsori.infer.pack import open_model, open_run, with_vocoder
     from malsori.infer.vocoder import MelVoice, copy_synthesis
@@ -85,12 +86,17 @@ def run(args: argparse.Namespace) -> None:
         voice = open_run(args.exp, args.checkpoint, args.device)
     else:
         voice = open_model(args.model, args.device, args.checkpoint)
-    if isinstance(voice, MelVoice):
+    if isinstance(voice, MelVoice) or not voice.speaks:
+        what = "a vocoder" if isinstance(voice, MelVoice) else "an aligner"
         for option in ("teacher_forcing", "vocoder", "save_mel", "durations"):
             if vars(args)[option]:
                 name = option.replace("_", "-")
-                raise UsageError(f"--{name}: a vocoder predicts nothing; leave it out")
+                raise UsageError(f"--{name}: {what} predicts nothing; leave it out")
+    if isinstance(voice, MelVoice):
         copy_synthesis(voice, open_recordings(args.data), out, seconds)
+        return
+    if not voice.speaks:
+        print(align(voice, DataDir(args.data), out).told(out))
         return
     if args.durations and not args.teacher_forcing:
         raise UsageError("--durations: those of recordings, for --teacher-forcing; add that")

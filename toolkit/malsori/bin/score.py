@@ -68,6 +68,11 @@ def run(args: argparse.Namespace) -> None:
     if args.examples < 0:
         raise UsageError(f"--examples {args.examples}: need 0 or more")
     decoded, out = _folders(args)
+    if (decoded / "alignment.tsv").exists() and not (decoded / "wav").exists():
+        get_logger(__name__).info(
+            "nothing to do: %s is what to think of alignments", decoded / "alignment.tsv"
+        )
+        return
     scorers = [read_choice(SCORERS, name, "--scorer") for name in args.scorer or ["acoustic"]]
     summary = score_set(
         data=DataDir(args.data),

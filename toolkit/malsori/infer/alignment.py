@@ -38,6 +38,10 @@ REACH = 0.1
 """Seconds between a boundary and the silence that it belongs to, at most."""
 GRIDS = "textgrid"
 """Folder of the TextGrids."""
+TABLE = "alignment.tsv"
+"""What is to be thought of each utterance."""
+SHOWN = 5
+"""Suspicious utterances that are told at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,25 @@ class Summary:
     """The others, with the reason."""
     seconds: float
     """Of aligned audio."""
+
+    def told(self, out: Path) -> str:
+        """Return some lines for people: how much was aligned, and what to look at first.
+
+        Args:
+            out: Where it was written.
+        """
+        suspicious = [judged for judged in self.judged if judged.reasons]
+        median = sorted(judged.health.confidence for judged in self.judged)[len(self.judged) // 2]
+        lines = [
+            f"{out}: {len(self.judged)} utterances, {self.seconds / 60:.1f} min aligned, "
+            f"{len(self.rejected)} rejected, {len(suspicious)} suspicious; "
+            f"median confidence {median:.2f}"
+        ]
+        for judged in suspicious[:SHOWN]:
+            lines.append(f"  {judged.health.key}: {', '.join(judged.reasons)}")
+        if len(suspicious) > SHOWN:
+            lines.append(f"  … all of them are in {out / TABLE}")
+        return "\n".join(lines)
 
 
 def align(voice: Voice, data: DataDir, out: Path, pause: float = 0.1) -> Summary:
@@ -116,7 +139,7 @@ def align(voice: Voice, data: DataDir, out: Path, pause: float = 0.1) -> Summary
     judged = judge(found)
     for name, rows in lines.items():
         write_text(out / f"{name}.ctm", "".join(rows))
-    write_text(out / "alignment.tsv", table(judged))
+    write_text(out / TABLE, table(judged))
     write_text(out / "rejected.tsv", "".join(f"{key}\t{why}\n" for key, why in rejected))
     _remove_stale(out / GRIDS, {health.key for health in found})
     return Summary(judged=judged, rejected=rejected, seconds=seconds)
