@@ -165,7 +165,7 @@ class Jets(Front):
         melody = None
         if self.melody is not None:
             sung = self.melody(decoded, prosody, token_lengths, frame_lengths)
-            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+            melody = self.melody.spoken(sung.pitch, sung.voiced)
         told = told if self.generator_is_told else None
         wav = self.generator(decoded, told, valid_frames, melody).squeeze(1).float()
         wav_lengths = frame_lengths * self.hop

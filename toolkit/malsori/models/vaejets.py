@@ -212,7 +212,7 @@ class VaeJets(Front):
         melody = None
         if self.melody is not None:
             sung = self.melody(prior.hidden, prosody, token_lengths, lengths)
-            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+            melody = self.melody.spoken(sung.pitch, sung.voiced)
         wav = self._sound(latent, told, lengths, melody).squeeze(1).float()
         wav_lengths = lengths * self.hop
         wav = wav * valid_positions(wav_lengths, wav.shape[1])

@@ -327,7 +327,7 @@ class Vits(nn.Module):
         if self.melody is not None:
             base = _by_frame(_by_token(controls.pitch_shift, durations), durations, frames)
             sung = self.melody.beside(base.squeeze(-1), latent, frame_lengths)
-            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+            melody = self.melody.spoken(sung.pitch, sung.voiced)
         wav = self.generator(latent, told, spoken if len(tokens) > 1 else None, melody)
         wav_lengths = frame_lengths * self.hop
         wav = wav.squeeze(1).float() * valid_positions(wav_lengths, frames * self.hop)
@@ -356,7 +356,7 @@ class Vits(nn.Module):
         melody = None
         if self.melody is not None:
             sung = self.melody.beside(pitch_shift, latent, lengths)
-            melody = self.melody.spoken(sung.pitch, (sung.voicing > 0).float())
+            melody = self.melody.spoken(sung.pitch, sung.voiced)
         wav = self.generator(latent, told[1], valid if len(latent) > 1 else None, melody)
         return converted(wav, features)
 
