@@ -142,13 +142,12 @@ def make_task(row: str) -> Any:
 
 
 def step(task: Any, turn: Turn) -> None:
-    """Take one step with the weighted losses of a turn, as the trainer does."""
-    weights = task.weights[turn.player]
-    assert turn.losses.keys() == weights.keys()
+    """Go back through a turn, and step where it moves, as the trainer does."""
     assert all(torch.isfinite(loss) for loss in turn.losses.values()), turn.losses
     parameters = list(task.players[turn.player].parameters())
-    total = sum(weights[name] * loss for name, loss in turn.losses.items())
-    total.backward(inputs=parameters, retain_graph=turn.retain_graph)
+    turn.backward(task.weights[turn.player], parameters)
+    if not turn.moves:
+        return
     gradients = [p.grad for p in parameters if p.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
     assert any(gradient.abs().max() > 0 for gradient in gradients)
@@ -158,19 +157,18 @@ def step(task: Any, turn: Turn) -> None:
 @functools.cache
 def losses_of(row: str) -> frozenset[str]:
     """Train a model one step, and return the names of its losses."""
-    task, names, players = make_task(row), set(), []
+    task, names = make_task(row), {}
     for turn in task.turns(batch()):
         step(task, turn)
-        names |= turn.losses.keys()
-        players.append(turn.player)
-    assert set(players) == set(task.players)
+        names.setdefault(turn.player, set()).update(turn.losses)
+    assert names == {player: set(weights) for player, weights in task.weights.items()}
     task.eval()
     assert all(torch.isfinite(value) for value in task.validate(batch()).values())
     shown = task.demonstrate(batch())
     assert shown.metrics.keys() <= task.metrics.keys()
     if isinstance(task.model, SpeakingModel):
         assert shown.audio
-    return frozenset(names)
+    return frozenset().union(*names.values())
 
 
 def run_model(name: str, entry: Any) -> None:

@@ -20,6 +20,7 @@ from malsori.data.batch import Batch
 from malsori.models.voice import Conditions
 from malsori.modules.features import Features
 from malsori.train import OPTIMIZERS
+from malsori.train.move import Move
 
 VALUES, GRADIENTS = 1e-5, 1e-4
 """Tolerances, relative to the largest value of a tensor."""
@@ -257,17 +258,18 @@ VANISHING = ("key.bias", "depthwise.bias", "linear_k.bias", "depthwise_conv.bias
 def turns(made: Case) -> Iterator[tuple[str, dict[str, Tensor], dict[str, Tensor]]]:
     """Take both turns with both toolkits; yield player, our losses, ESPnet's, after backward."""
     task, theirs = made.pair.ours.train(), made.pair.theirs.train()
+    moves = {player: Move(weights) for player, weights in task.weights.items()}
     for turn in task.turns(made.batch):
-        weights = task.weights[turn.player]
-        total = torch.stack([weights[name] * loss for name, loss in turn.losses.items()]).sum()
-        player = task.players[turn.player]
-        total.backward(inputs=list(player.parameters()), retain_graph=turn.retain_graph)
+        moves[turn.player].add(turn, list(task.players[turn.player].parameters()), 1.0)
+        if not turn.moves:
+            continue
+        losses = moves[turn.player].finish(turn.player)
         theirs.zero_grad()
         answer = theirs(**made.words(), forward_generator=turn.player == "generator")
         answer["loss"].backward()
         yield (
             turn.player,
-            {**turn.losses, "total": total},
+            losses,
             {**answer["stats"], "total": answer["loss"]},
         )
 

@@ -96,11 +96,9 @@ def gradients(task: VocoderTask, batch: Batch) -> dict[str, dict[str, Tensor]]:
     torch.manual_seed(12)
     for turn in task.turns(batch):
         player = task.players[turn.player]
-        weights = task.weights[turn.player]
-        assert turn.losses.keys() == weights.keys()
-        total = torch.stack([weights[name] * loss for name, loss in turn.losses.items()]).sum()
-        total.backward(inputs=list(player.parameters()), retain_graph=turn.retain_graph)
-        found[turn.player] = {n: p.grad.clone() for n, p in player.named_parameters()}
+        turn.backward(task.weights[turn.player], list(player.parameters()))
+        if turn.moves:
+            found[turn.player] = {n: p.grad.clone() for n, p in player.named_parameters()}
     return found
 
 

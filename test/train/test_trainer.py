@@ -55,16 +55,16 @@ def entries(folder: Path) -> list[dict[str, Any]]:
 
 
 def mean_of_gradients(task: Any, batches: list[Batch]) -> dict[str, list[Tensor]]:
-    """Return each player's gradient, averaged over batches, by backward() alone."""
-    sums: dict[str, list[Tensor]] = {}
+    """Return each player's gradient, averaged over batches, by its turns alone."""
+    owned = {name: list(player.parameters()) for name, player in task.players.items()}
+    sums = {name: [torch.zeros_like(p) for p in parts] for name, parts in owned.items()}
     for batch in batches:
         for turn in task.turns(batch):
-            owned = list(task.players[turn.player].parameters())
-            total = sum(task.weights[turn.player][k] * v for k, v in turn.losses.items())
-            found = torch.autograd.grad(total, owned, retain_graph=True)
-            own = sums.setdefault(turn.player, [torch.zeros_like(p) for p in owned])
-            for mean, gradient in zip(own, found, strict=True):
-                mean += gradient / len(batches)
+            turn.backward(task.weights[turn.player], owned[turn.player])
+        for name, parts in owned.items():
+            for mean, parameter in zip(sums[name], parts, strict=True):
+                mean += parameter.grad / len(batches)
+                parameter.grad = None
     return sums
 
 

@@ -93,10 +93,10 @@ class DiscriminatorConfig:
 
 
 class Judgements(NamedTuple):
-    """What the ensemble says of real and of generated waveforms."""
+    """The layers' outputs of one discriminator for real and for generated waveforms."""
 
-    real: Judgement
-    fake: Judgement
+    real: list[Tensor]
+    fake: list[Tensor]
 
 
 class Discriminators(nn.Module):
@@ -108,27 +108,33 @@ class Discriminators(nn.Module):
         self.periods = nn.ModuleList(PeriodDiscriminator(config, p) for p in config.periods)
         normalise_convolutions(self)
 
-    def forward(self, real: Tensor, fake: Tensor) -> Judgements:
-        """Return what every discriminator says, with the graph of both passes.
+    def forward(self, number: int, real: Tensor, fake: Tensor) -> Judgements:
+        """Return what one discriminator says, with the graph of both passes.
 
-        The weights are normalised once for both. Real and fake stay two passes: the generator's
-        turn then runs back through the fake one only.
+        Its weights are normalised once for both. Real and fake stay two passes: the generator's
+        share then runs back through the fake one only.
 
         Args:
+            number: Which discriminator, 0 to ``len(self) - 1``.
             real: Recorded segments, (B, 1, S).
             fake: Generated segments, (B, 1, S).
         """
         with parametrize.cached():
-            return Judgements(self.judge(real), self.judge(fake))
+            return Judgements(self._ask(number, real), self._ask(number, fake))
+
+    def __len__(self) -> int:
+        return len(self.scales) + len(self.periods)
 
     def judge(self, wav: Tensor) -> Judgement:
         """Return the layers' outputs of every discriminator for ``wav``, (B, 1, S)."""
-        judged = []
-        scaled = wav
-        for discriminator in self.scales:
-            judged.append(discriminator(scaled))
-            scaled = F.avg_pool1d(scaled, 4, 2, padding=2)
-        return judged + [discriminator(wav) for discriminator in self.periods]
+        return [self._ask(number, wav) for number in range(len(self))]
+
+    def _ask(self, number: int, wav: Tensor) -> list[Tensor]:
+        if number >= len(self.scales):
+            return self.periods[number - len(self.scales)](wav)  # type: ignore[no-any-return]
+        for _ in range(number):
+            wav = F.avg_pool1d(wav, 4, 2, padding=2)
+        return self.scales[number](wav)  # type: ignore[no-any-return]
 
 
 class ScaleDiscriminator(nn.Module):

@@ -18,7 +18,7 @@ from malsori.dsp.audio_config import AudioConfig
 from malsori.losses import ADVERSARIAL, RECONSTRUCTIONS
 from malsori.losses.adversarial import feature_matching_loss
 from malsori.modules.discriminators import DiscriminatorConfig, Discriminators
-from malsori.tasks.task import Turn, loss_weights
+from malsori.tasks.task import Cut, Turn, loss_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +37,13 @@ class AdversarialConfig:
 
 
 class AdversarialTask(nn.Module):
-    """Generator first, then discriminator; one pass of the discriminator serves both turns.
+    """Generator first, then discriminator; one pass of the discriminator serves both.
 
-    The discriminator's weights and inputs are the same in both turns, so that its graph is built
-    once: the generator's turn runs back through it to the generator's parameters only, then the
-    discriminator's turn to its own.
+    Weights and inputs of the discriminators are the same for both, so that each is asked once: the
+    generator's share runs back through its graph to the generated segments, where the gradient
+    waits, then the discriminator's share to its own weights, and the graph is freed before the
+    next discriminator is asked. Only then does the generator go back. Gradients are those of two
+    passes through all, and no more than one discriminator's graph is ever held.
 
     Args:
         config: Losses and discriminators.
@@ -75,19 +77,27 @@ class AdversarialTask(nn.Module):
         return {"generator": self.model, "discriminator": self.discriminator}
 
     def play(self, fake: Tensor, real: Tensor, losses: Mapping[str, Tensor]) -> Iterator[Turn]:
-        """Yield the generator's turn, then the discriminator's.
+        """Yield both players' shares in each discriminator, then the moves of both.
 
         Args:
             fake: Generated segments, (B, 1, S), with gradient.
             real: Recorded segments, (B, 1, S).
             losses: What else the generator minimises.
         """
-        judged = self.discriminator(real, fake)
+        cut = Cut.after(fake)
+        for number in range(len(self.discriminator)):
+            yield from self._shares(number, real, cut)
+        yield Turn(player="generator", losses=losses, down_from=cut)
+        yield Turn(player="discriminator")
+
+    def _shares(self, number: int, real: Tensor, cut: Cut) -> Iterator[Turn]:
+        """Yield both players' shares in one discriminator; a function so that its graph ends."""
+        judged = self.discriminator(number, real, cut.start)
         losses = {
-            **losses,
-            "adversarial": self.adversarial.generator(judged.fake),
-            "feature_matching": feature_matching_loss(judged.real, judged.fake),
+            "adversarial": self.adversarial.generator([judged.fake]),
+            "feature_matching": feature_matching_loss([judged.real], [judged.fake]),
         }
-        yield Turn(player="generator", losses=losses, retain_graph=True)
-        on_real, on_fake = self.adversarial.discriminator(judged.real, judged.fake)
-        yield Turn(player="discriminator", losses={"real": on_real, "fake": on_fake})
+        yield Turn(player="generator", losses=losses, moves=False, retain_graph=True, down_to=cut)
+        on_real, on_fake = self.adversarial.discriminator([judged.real], [judged.fake])
+        losses = {"real": on_real, "fake": on_fake}
+        yield Turn(player="discriminator", losses=losses, moves=False)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -39,16 +40,60 @@ class TaskContext:
     """Of the training features; neutral for a task that is trained on recordings alone."""
 
 
+class Cut(NamedTuple):
+    """A place where a graph is cut in two, so that each half goes back, and is freed, by itself."""
+
+    end: Tensor
+    """Of the first half."""
+    start: Tensor
+    """Of the second half: a leaf with the same values, which gathers their gradient."""
+
+    @classmethod
+    def after(cls, tensor: Tensor) -> Cut:
+        """Return the cut behind a tensor."""
+        return cls(tensor, tensor.detach().requires_grad_())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One player's move: what it minimises, before weights."""
+    """One player's move, or a share of it: what it minimises, before weights."""
 
     player: str
-    losses: Mapping[str, Tensor]
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
     shown: Mapping[str, Tensor] = field(default_factory=dict)
     """What is logged beside them, each ()."""
+    moves: bool = True
+    """The player steps afterwards; False for a share of its move: gradients and losses of all
+    shares of one move add up."""
     retain_graph: bool = False
     """A later turn of the same batch goes back through the same graph."""
+    down_to: Cut | None = None
+    """Go back to this cut only; its gradient waits there."""
+    down_from: Cut | None = None
+    """Take the gradient that waits at this cut along."""
+
+    def backward(
+        self, weights: Mapping[str, float], parameters: Sequence[nn.Parameter], share: float = 1.0
+    ) -> Tensor:
+        """Add the gradients of the weighted losses to ``.grad``; return their sum, ().
+
+        Args:
+            weights: Of each loss.
+            parameters: The player's; nobody else's gradients are computed.
+            share: What gradients are multiplied with.
+        """
+        if not self.losses and self.down_from is None:
+            return torch.zeros((), device=parameters[0].device)
+        weighted = [weights[name] * loss for name, loss in self.losses.items()]
+        total = torch.stack(weighted).sum() if weighted else torch.zeros(())
+        ends: list[Tensor] = [total * share] if weighted else []
+        gradients: list[Tensor | None] = [None] * len(ends)
+        if self.down_from is not None:
+            ends.append(self.down_from.end)
+            gradients.append(self.down_from.start.grad)
+        into = parameters if self.down_to is None else [self.down_to.start]
+        torch.autograd.backward(ends, gradients, self.retain_graph, inputs=into)
+        return total.detach()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +126,11 @@ class Task(Protocol):
         ...
 
     def turns(self, batch: Batch) -> Iterator[Turn]:
-        """Yield each player's turn on one batch; the trainer steps the player before the next."""
+        """Yield each player's turns on one batch.
+
+        The trainer goes back through each, and steps the player where it moves, before it asks for
+        the next.
+        """
         ...
 
     def validate(self, batch: Batch) -> dict[str, Tensor]:

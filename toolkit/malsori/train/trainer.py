@@ -35,6 +35,7 @@ from malsori.train.checkpoint import (
 )
 from malsori.train.config import TrainConfig
 from malsori.train.journal import Journal
+from malsori.train.move import Move
 
 log = get_logger(__name__)
 
@@ -197,18 +198,13 @@ class Trainer:
     def _turns(self, batch: Batch, last: bool) -> bool:
         """Take every player's turn on one batch; return False if the step is to be skipped."""
         turns = self.task.turns(batch)
+        moves = {name: Move(weights) for name, weights in self.task.weights.items()}
         while (turn := self._next(turns)) is not None:
-            weights = self.task.weights[turn.player]
-            if turn.losses.keys() != weights.keys():
-                odd = sorted(turn.losses.keys() ^ weights.keys())
-                raise ConfigError(
-                    f"task.weights: losses and weights of {turn.player} differ in {odd}"
-                )
-            total = torch.stack([weights[n] * loss for n, loss in turn.losses.items()]).sum()
-            (total / self.settings.accumulate).backward(
-                inputs=self.parameters[turn.player], retain_graph=turn.retain_graph
-            )
-            self._keep(turn.player, {**turn.shown, **turn.losses, "total": total})
+            move = moves[turn.player]
+            move.add(turn, self.parameters[turn.player], 1 / self.settings.accumulate)
+            if not turn.moves:
+                continue
+            self._keep(turn.player, move.finish(turn.player))
             if last and not self._move(turn.player):
                 return False
         return True
