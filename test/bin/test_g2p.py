@@ -53,6 +53,31 @@ def test_keep_going_writes_an_empty_line(bad: bytes) -> None:
     assert "line 2" in done.stderr.decode()
 
 
+def test_bytes_that_are_no_text_are_told_with_their_place() -> None:
+    done = malsori("g2p", text=b"\xea\xb0\x80\n\xeb\x82\x98 \xff\n")
+    assert done.returncode == 1 and done.stdout.decode() == "ᄀ ᅡ\n"
+    told = done.stderr.decode()
+    assert told.count("\n") == 1
+    assert "line 2: not UTF-8: byte 0xFF at place 5 of the line; save the text as UTF-8" in told
+
+
+@pytest.mark.parametrize("command", ["g2p", "normalize"])
+def test_line_ends_and_byte_order_mark_of_windows(command: str) -> None:
+    plain = malsori(command, text="가\n\n나\n")
+    assert plain.returncode == 0 and plain.stdout.count(b"\n") == 3
+    assert malsori(command, text="\ufeff가\r\n\r\n나".encode()).stdout == plain.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    env = os.environ | {"PYTHONPATH": str(ROOT / "toolkit")}
+    command = [sys.executable, "-m", "malsori.bin.main", "g2p", "--backend", "jamo"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, input="가\n".encode(), stdout=full, stderr=-1, env=env)
+    assert done.returncode == 1 and b"Traceback" not in done.stderr
+    assert b"standard output cannot be written" in done.stderr
+
+
 def test_output_streams() -> None:
     env = os.environ | {"PYTHONPATH": str(ROOT / "toolkit")}
     with subprocess.Popen(

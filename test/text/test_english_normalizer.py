@@ -56,6 +56,15 @@ def table(*rows: tuple[str, str]) -> pytest.MarkDecorator:
     ("B52", "B fifty two"),
     ("MP3", "MP three"),
     ("COVID-19", "COVID-nineteen"),
+    ("MP3s", "MP threes"),
+    ("1st-3rd", "first to third"),
+    ("1990s-2000s", "nineteen nineties to two thousands"),
+    ("In 1066, he", "In ten sixty six, he"),
+    ("1 000 000", "one million"),
+    ("10bn, 1.5M", "ten billion, one point five million"),
+    ("20k users, 4K", "twenty thousand users, four K"),
+    ("1.5e-3", "one point five times ten to the power of minus three"),
+    ("~50", "about fifty"),
     ("the 3-year-old", "the three-year-old"),
 )
 def test_numbers_in_text(text: str, words: str) -> None:
@@ -102,6 +111,8 @@ def test_fractions_percent_and_ranges(text: str, words: str) -> None:
     ("the 5th of March", "the fifth of March"),
     ("May 3-5", "May third to fifth"),
     ("Jan 2020", "January twenty twenty"),
+    ("Jan-Mar", "January to March"),
+    ("Mon.-Fri. only", "Monday to Friday only"),
     ("Mon., May 5", "Monday, May fifth"),
     ("13/13/2024", "thirteen thirteen twenty twenty four"),
 )
@@ -151,6 +162,13 @@ def test_times(text: str, words: str) -> None:
     ("₩5,000", "five thousand won"),
     ("¥100", "one hundred yen"),
     ("5¢", "five cents"),
+    ("the $5 million house", "the five million dollar house"),
+    ("the $5 he paid", "the five dollars he paid"),
+    ("those $5 bills", "those five dollar bills"),
+    ("$20-million plan", "twenty million dollar plan"),
+    ("$5/month", "five dollars per month"),
+    ("€1.234,56", "one thousand two hundred thirty four euros and fifty six cents"),
+    ("$3,50", "three dollars and fifty cents"),
 )
 def test_money(text: str, words: str) -> None:
     assert normalize(text) == words
@@ -181,6 +199,10 @@ def test_money(text: str, words: str) -> None:
     ("2 lbs", "two pounds"),
     ("2 tbsp. of", "two tablespoons of"),
     ("6 ft. 1 lb.", "six feet one pound."),
+    ("6'2 tall", "six feet two inches tall"),
+    ('10" pipe', "ten inch pipe"),
+    ('"I got 5" he', '"I got five" he'),
+    ("5 km/day", "five kilometers per day"),
     ("5 in May", "five in May"),
 )
 def test_units(text: str, words: str) -> None:
@@ -198,8 +220,16 @@ def test_units(text: str, words: str) -> None:
         "1234 5678 9012 3456",
         "one two three four, five six seven eight, nine zero one two, three four five six",
     ),
-    ("Springfield, IL 62704", "Springfield, IL six two seven zero four"),
+    ("Springfield, IL 62704", "Springfield, Illinois six two seven zero four"),
     ("10.0.0.1", "ten dot zero dot zero dot one"),
+    ("call 911 now", "call nine one one now"),
+    ("911 people", "nine hundred eleven people"),
+    ("Flight 370", "Flight three seventy"),
+    ("Room 105", "Room one oh five"),
+    ("BA2490", "BA twenty four ninety"),
+    ("a B500", "a B five hundred"),
+    ("3-4-3", "three, four, three"),
+    ("0-306-40615-7", "zero, three zero six, four zero six one five, seven"),
     ("v3.11.2", "version three point eleven point two"),
 )
 def test_telephone_and_other_codes(text: str, words: str) -> None:
@@ -229,6 +259,10 @@ def test_telephone_and_other_codes(text: str, words: str) -> None:
     ("J. Smith", "J Smith"),
     ("J.R.R. Tolkien", "J R R Tolkien"),
     ("one more rep.", "one more rep."),
+    ("№ 7", "number seven"),
+    ("c. 1850", "circa eighteen fifty"),
+    ("two Ph.D.s", "two P H Ds"),
+    ("King Jr", "King junior"),
     ("Rep. Smith", "representative Smith"),
 )
 def test_abbreviations(text: str, words: str) -> None:

@@ -87,22 +87,50 @@ def filter_lines(convert: Callable[[str], str], keep_going: bool) -> int:
 
     Raises:
         TextError: A line cannot be read and ``keep_going`` is False; the message has its number.
+        MalsoriError: There is no standard input, or the output cannot be written.
     """
+    from malsori.core.errors import MalsoriError
     from malsori.core.log import get_logger
     from malsori.text import TextError
 
     log = get_logger(__name__)
     failed = 0
+    if sys.stdin is None:
+        raise MalsoriError("standard input is closed: give it lines of text")
     sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
     for number, raw in enumerate(sys.stdin.buffer, 1):
         try:
-            line = convert(raw.decode("utf-8").rstrip("\r\n"))
-        except (TextError, UnicodeDecodeError) as error:
-            reason = str(error) if isinstance(error, TextError) else f"not UTF-8: {error}"
+            line = convert(_text(raw, is_first=number == 1))
+        except TextError as error:
             if not keep_going:
-                raise TextError(f"line {number}: {reason}") from error
-            log.error("line %d: %s", number, reason)
+                raise TextError(f"line {number}: {error}") from error
+            log.error("line %d: %s", number, error)
             failed += 1
             line = ""
-        print(line, flush=True)
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise MalsoriError(
+                f"line {number}: standard output cannot be written: {error.strerror}"
+            ) from error
     return 1 if failed else 0
+
+
+def _text(raw: bytes, is_first: bool) -> str:
+    """Return a line without its end, and without the mark that some editors begin a file with.
+
+    Raises:
+        TextError: It is not UTF-8; the message says where.
+    """
+    from malsori.text import TextError
+
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TextError(
+            f"not UTF-8: byte 0x{raw[error.start]:02X} at place {error.start + 1} of the line; "
+            "save the text as UTF-8"
+        ) from error
+    return (text.removeprefix("\ufeff") if is_first else text).rstrip("\r\n")

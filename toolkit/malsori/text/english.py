@@ -1,27 +1,33 @@
 """``en``: American English phonemes (IPA) with stress marks, from a lexicon and a CRF.
 
-Lexicon and model are data files of the package ``gruut-lang-en`` (MIT; 15 MB, nothing else comes
-with it); ``python-crfsuite`` (MIT) runs the model on words that the lexicon does not have. Vowels
-carry their stress: ``ˈ`` primary, ``ˌ`` secondary. Of words with several pronunciations the
-lexicon's first is taken, or what the word before asks for (``to record``, ``the record``);
-``the`` and ``a`` look at the next sound. Words in capitals are spelt (``FBI``) unless the lexicon
-knows them (``NASA``).
+Lexicon and models are data files of the package ``gruut-lang-en`` (MIT; 15 MB, nothing else comes
+with it). Vowels carry their stress: ``ˈ`` primary, ``ˌ`` secondary. Of words with several
+pronunciations the lexicon's first is taken, or what the words beside ask for (``to record``, ``the
+record``); ``the`` and ``a`` look at the next sound. Words in capitals are spelt (``FBI``) unless
+the lexicon knows them (``NASA``); a capital within a word begins another (``GitHub``).
 """
 
 from __future__ import annotations
 
-import base64
 import re
-import sqlite3
 import unicodedata
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 from malsori.core.registry import Entry
-from malsori.text.english_heteronyms import ROLES, Pronunciations, choose, is_heteronym
+from malsori.text.english_heteronyms import (
+    ADDED,
+    MISNAMED,
+    RARER,
+    ROLES,
+    Context,
+    Pronunciations,
+    choose,
+    is_heteronym,
+)
+from malsori.text.english_models import data_rows, guess, parts_of_speech
 from malsori.text.english_normalizer import PUNCTUATION, normalize
-from malsori.text.english_tables import PRONUNCIATIONS
+from malsori.text.english_senses import SENSES
+from malsori.text.english_tables import CORRECTIONS, PRONUNCIATIONS
 from malsori.text.frontend import FrontEndConfig, TextError, Word
 from malsori.text.inline import given_tokens, split_inline
 from malsori.text.lexicon import pronunciation_tokens, read_lexicon
@@ -42,7 +48,6 @@ INVENTORY = (
 
 CACHED_WORDS = 100_000
 _PIECE = re.compile(r"\[\[[^\[\]]+\]\]|[A-Za-z]+(?:'[A-Za-z]+)*'?|[^\sA-Za-z]")
-_INSTALL = "the front end 'en' needs gruut-lang-en and python-crfsuite: pip install 'malsori[en]'"
 _VOICELESS = frozenset({"f", "k", "p", "t", "θ"})
 _SIBILANTS = frozenset({"s", "z", "ʃ", "ʒ", "t͡ʃ", "d͡ʒ"})
 _VOWEL_TOKENS = frozenset(stress + vowel for stress in STRESSES for vowel in VOWELS)
@@ -50,7 +55,7 @@ _WEAK = {"the": ("ð", "ə"), "a": ("ə",)}
 _BEFORE_VOWEL = {"the": ("ð", "i")}
 LONGEST_ACRONYM = 5
 LONGEST_WORD = 1000
-SPELT = word_set("US TV PM AM IT ID AI UN AD LED MIT MA PA UPS EST")
+SPELT = word_set("US TV PM AM IT ID AI UN AD LED MIT MA PA UPS EST CO OS")
 """Words in capitals that are letters, although the lexicon has such a word."""
 _VOWEL_LETTERS = re.compile("[aeiouy]")
 _LETTERS_AND_S = re.compile(r"([A-Z]{2,5}(?='?s)|[A-Z](?='s))('?s)")
@@ -142,8 +147,21 @@ class English:
             if letters is not None:
                 return letters
         roles = heteronyms().get(word)
-        chosen = None if roles is None else choose(said, place, roles)
-        return _pronounce(word) if chosen is None else chosen
+        if roles is not None:
+            chosen = choose(Context(pieces, place, parts_of_speech), roles)
+            if chosen is not None:
+                return chosen
+        if _HUMP.search(piece) and "'" not in piece and word not in lexicon():
+            return self._parts(piece)
+        return _pronounce(word)
+
+    def _parts(self, piece: str) -> tuple[str, ...]:
+        """Return a word of several capitals: its parts, each a word or letters (``iOS``)."""
+        parts = _HUMP.sub(" ", piece).split(" ")
+        said = [part.lower() for part in parts]
+        return tuple(
+            token for place in range(len(parts)) for token in self._word(parts, said, place)
+        )
 
     def _weak(self, word: Word, following: list[Word]) -> Word:
         spelt = word.text.lower()
@@ -155,6 +173,8 @@ class English:
 
 
 _SPACED_STOP = re.compile(r" +(?=[.,?!…;:])")
+_HUMP = re.compile("(?<=[a-z])(?=[A-Z])")
+"""Where a word with capitals inside is parted."""
 _HYPHEN = re.compile(r"(?<=[A-Za-z])-+(?=[A-Za-z])")
 
 
@@ -187,28 +207,22 @@ def _is_letter(pieces: list[str], place: int) -> bool:
 
 @lru_cache(maxsize=1)
 def heteronyms() -> dict[str, Pronunciations]:
-    """Return the words of the lexicon whose part of speech decides how they are said.
+    """Return the words whose neighbours decide how they are said, by part of speech.
 
     Raises:
         TextError: The extra ``[en]`` is not installed.
     """
     found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for word, phonemes, role in _rows("WHERE role != '' ORDER BY pron_order"):
+    for word, phonemes, role in data_rows("WHERE role != '' ORDER BY pron_order"):
         role = role.removeprefix("gruut:")
+        role = MISNAMED.get((word, role), role)
         if role in ROLES:
             found.setdefault(word, {}).setdefault(role, tuple(phonemes.split()))
+    for (word, role), phonemes in ADDED.items():
+        found.setdefault(word, {})[role] = tuple(phonemes.split())
+    for word, sense in SENSES.items():
+        found[word] = {"NN": lexicon()[word], RARER: tuple(sense.phonemes.split())}
     return {word: roles for word, roles in found.items() if is_heteronym(word, roles)}
-
-
-def _rows(query: str) -> list[tuple[str, str, str]]:
-    path = _data_folder() / "lexicon.db"
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    try:
-        return connection.execute(
-            f"SELECT word, phonemes, role FROM word_phonemes {query}"
-        ).fetchall()
-    finally:
-        connection.close()
 
 
 @lru_cache(maxsize=1)
@@ -218,9 +232,9 @@ def lexicon() -> dict[str, tuple[str, ...]]:
     Raises:
         TextError: The extra ``[en]`` is not installed.
     """
-    rows = _rows("ORDER BY pron_order DESC")
-    own = [(word, phonemes, "") for word, phonemes in PRONUNCIATIONS.items()]
-    return {word: tuple(phonemes.split()) for word, phonemes, _ in [*own, *rows]}
+    rows = data_rows("ORDER BY pron_order DESC")
+    known = PRONUNCIATIONS | {word: phonemes for word, phonemes, _ in rows} | CORRECTIONS
+    return {word: tuple(phonemes.split()) for word, phonemes in known.items()}
 
 
 @lru_cache(maxsize=CACHED_WORDS)
@@ -248,7 +262,7 @@ def _pronounce(word: str) -> tuple[str, ...]:
             and (stem in known or (stem.endswith("s") and stem[:-1] in known))
         ):
             return _prefixed(prefix, _pronounce(stem))
-    return _guess(plain) or _spelt(plain)
+    return guess(plain) or _spelt(plain)
 
 
 def _prefixed(prefix: str, stem: tuple[str, ...]) -> tuple[str, ...]:
@@ -267,51 +281,6 @@ def _spelt(letters: str) -> tuple[str, ...]:
     known = lexicon()
     names = (("ˈeɪ",) if letter == "a" else known[letter] for letter in letters if letter != "'")
     return tuple(token for name in names for token in name)
-
-
-@lru_cache(maxsize=1)
-def _tagger() -> Any:
-    try:
-        import pycrfsuite  # type: ignore[import]
-    except ModuleNotFoundError:
-        raise TextError(_INSTALL) from None
-    tagger = pycrfsuite.Tagger()
-    tagger.open(str(_data_folder() / "g2p" / "model.crf"))
-    return tagger
-
-
-def _guess(word: str) -> tuple[str, ...]:
-    """Return the phonemes that the model gives to the letters of a word.
-
-    Each letter is described by itself and three neighbours on either side; each label is zero or
-    more phonemes. Names and values are Base64, the model's own format.
-
-    Source: gruut 2.4.0, module ``g2p`` (MIT), where the format is defined.
-    """
-    coded = [base64.b64encode(letter.encode()).decode() for letter in word]
-    features = []
-    for place, letter in enumerate(coded):
-        described: dict[str, str | bool | float] = {"bias": 1.0, "grapheme": letter}
-        if place == 0:
-            described["begin"] = True
-        if place == len(coded) - 1:
-            described["end"] = True
-        for distance in (1, 2, 3):
-            if place >= distance:
-                described[f"grapheme-{distance}"] = coded[place - distance]
-            if place + distance < len(coded):
-                described[f"grapheme+{distance}"] = coded[place + distance]
-        features.append(described)
-    labels = (base64.b64decode(label).decode() for label in _tagger().tag(features))
-    return tuple(token for label in labels for token in label.split("|") if token != "_")
-
-
-def _data_folder() -> Path:
-    try:
-        import gruut_lang_en  # type: ignore[import]
-    except ModuleNotFoundError:
-        raise TextError(_INSTALL) from None
-    return Path(gruut_lang_en.get_lang_dir())
 
 
 ENTRY = Entry(

@@ -16,9 +16,14 @@ _ABBREVIATION = re.compile(rf"\b({'|'.join(ABBREVIATIONS)})\.", re.IGNORECASE)
 _CAPITAL = word_set("gen rep sen gov pres hon rev mt ms col")
 """Expanded with a capital only: written small they may be words that end a sentence."""
 _COUNTED = re.compile(rf"\b({'|'.join(COUNTED)})\. ?(?=\d)", re.IGNORECASE)
+_CIRCA = re.compile(r"\bc(?:a)?\. ?(?=\d{3,4}\b)")
 _NUMBER_SIGN = re.compile(r"(?<!\w)# ?(?=\d)")
-_UNDOTTED = re.compile(r"\b(mr|mrs)\b(?!')", re.IGNORECASE)
-_LATIN = re.compile(r"\b(?:(e\.g\.)|(i\.e\.)|(Ph\.? ?D\.?(?![A-Za-z]))|(w/o ?)|(w/ ?))")
+_UNDOTTED = re.compile(
+    r"\b([Mm]r|MR|[Mm]rs|MRS|vs|Ms(?= [A-Z])|Prof(?= [A-Z])|Jr|Sr(?![.\w]))\b(?!')"
+)
+_LATIN = re.compile(
+    r"\b(?:(e\.g\.)|(i\.e\.)|(Ph\.? ?D(?:\.(?=s\b)|\.?(?![A-Za-z])))|(w/o ?)|(w/ ?))"
+)
 _DOCTOR = re.compile(r"\b([Dd]r|DR|Dr)\b(\.)?(?!')")
 _SAINT = re.compile(r"\bSt\b(\.)?(?!')")
 _INITIALS = re.compile(r"(?<![\w.])(?:[A-Za-z]\.){2,}(?![A-Za-z])")
@@ -34,6 +39,7 @@ _ROMAN = re.compile(
 
 def read_counted(text: str) -> str:
     """Return a text with ``No. 7``, ``#7`` and the like in words, ``number 7``."""
+    text = _CIRCA.sub("circa ", text)
     text = _COUNTED.sub(lambda m: f"{COUNTED[m[1].lower()]} ", text)
     return _NUMBER_SIGN.sub("number ", text)
 

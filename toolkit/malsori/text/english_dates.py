@@ -30,6 +30,11 @@ _WEEKDAY = re.compile(
     rf"\b({'|'.join(WEEKDAYS)})\.?,? (?=(?:{'|'.join(MONTHS)}|{'|'.join(_SHORT_MONTHS)})\b|\d)",
     re.IGNORECASE,
 )
+_NAMES = "|".join([*MONTHS, *_SHORT_MONTHS, *(day.title() for day in WEEKDAYS)])
+_SPAN = re.compile(rf"\b({_NAMES})\b\.? ?[-–] ?({_NAMES})\b(\.(?=.))?")
+"""``Jan-Mar``, ``Mon.-Fri.``"""
+_DECADES = re.compile(r"(?<=\d)('?s) ?[-–] ?(?='?\d+'?s\b)")
+_MEDIEVAL = re.compile(r"(?<=\b[Ii]n )(10\d\d)(?=[,.;)]|$)(?![.,]\d)")
 _DECADE = re.compile(r"(?<![0-9.,])((?:1[1-9]|20)?[0-9]0)'?s\b")
 _HUNDREDS = re.compile(r"(?<![\d.,])([1-9](?:00|0?0?,?000))'?s\b")
 _SHORT_DECADE = re.compile(r"(?<![\w.,])'([0-9]0)s\b")
@@ -62,8 +67,15 @@ def read_dates(text: str) -> str:
     return _OCLOCK.sub(lambda m: f"{cardinal(m[1])} o'clock", text)
 
 
+def read_spans(text: str) -> str:
+    """Return a text with ``Jan-Mar`` and ``Mon.-Fri.`` in words."""
+    return _SPAN.sub(_span, text)
+
+
 def read_years(text: str) -> str:
     """Return a text whose years and decades are in words; what has a unit is in words already."""
+    text = _DECADES.sub(r"\1 to ", text)
+    text = _MEDIEVAL.sub(lambda m: year(m[1]), text)
     text = _SHORT_DECADE.sub(lambda m: plural(cardinal(m[1])), text)
     text = _DECADE.sub(_decade, text)
     text = _HUNDREDS.sub(
@@ -116,6 +128,12 @@ def _day_month(found: re.Match[str]) -> str:
         return found[0]  # "in 5 May be"
     words = f"{the or 'the '}{ordinal(day)} of {_named(month)}"
     return words + (f", {year(years)}" if years else "")
+
+
+def _span(found: re.Match[str]) -> str:
+    """Return two months or two days of the week in full, with ``to`` between."""
+    first, last = (WEEKDAYS.get(name.lower()) or _named(name) for name in found.groups()[:2])
+    return f"{first} to {last}"
 
 
 def _time_range(found: re.Match[str]) -> str:

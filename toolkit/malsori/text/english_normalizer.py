@@ -11,8 +11,9 @@ import unicodedata
 
 from malsori.text.english_abbreviations import read_abbreviations, read_counted
 from malsori.text.english_addresses import read_addresses
-from malsori.text.english_dates import read_dates, read_years
-from malsori.text.english_quantities import read_codes, read_measures, read_money, read_numbers
+from malsori.text.english_codes import read_codes
+from malsori.text.english_dates import read_dates, read_spans, read_years
+from malsori.text.english_quantities import read_measures, read_money, read_numbers
 from malsori.text.english_tables import GREEK, SYMBOLS
 from malsori.text.frontend import TextError
 
@@ -22,7 +23,7 @@ _VARIANTS = str.maketrans(
     {
         "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "″": '"',
         "‘": "'", "’": "'", "‚": "'", "‛": "'", "`": "'", "´": "'", "′": "'", "ʼ": "'",
-        "‐": "-", "‑": "-", "‒": "-", "−": "-", "⋯": "…", "²": "^2", "³": "^3", "№": "No. ",
+        "‐": "-", "‑": "-", "‒": "-", "−": "-", "⋯": "…", "²": "^2", "³": "^3", "№": "No.",
         "™": " ", "®": " ", "©": " ", "ℓ": "L",
         "ø": "o", "Ø": "O", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ß": "ss", "đ": "d",
         "ł": "l", "Ł": "L", "ð": "th", "þ": "th", "ı": "i",
@@ -72,6 +73,8 @@ def normalize(text: str) -> str:
         spoken = read_codes(read_dates(read_counted(spoken)))
         spoken = read_measures(read_money(spoken))
         spoken = read_numbers(read_years(spoken))
+    if "-" in spoken or "–" in spoken:
+        spoken = read_spans(spoken)
     spoken = read_abbreviations(_LEADING_DOT.sub("dot ", spoken))
     if _TO_REFUSE.search(spoken):
         spoken = _symbols(spoken)

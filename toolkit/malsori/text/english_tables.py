@@ -147,6 +147,21 @@ UNCHANGED = frozenset({"hertz", "lux", "P S I"})
 """Last words of units that have no plural of their own."""
 PLURALS = {"foot": "feet", "inch": "inches", "lux": "lux"}
 
+STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California",
+    "CO": "Colorado", "CT": "Connecticut", "DE": "Delaware", "DC": "D C", "FL": "Florida",
+    "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho", "IL": "Illinois", "IN": "Indiana",
+    "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana", "ME": "Maine",
+    "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota",
+    "MS": "Mississippi", "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada",
+    "NH": "New Hampshire", "NJ": "New Jersey", "NM": "New Mexico", "NY": "New York",
+    "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma", "OR": "Oregon",
+    "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota",
+    "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia",
+    "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
+}  # fmt: skip
+"""What stands before a postal code of the United States."""
+
 GREEK = dict(
     zip(
         "αβγδεζηθικλμνξοπρστυφχψω",
@@ -187,8 +202,16 @@ NUMBERED = word_set(
 """A Roman numeral behind them is a cardinal, ``I`` and single letters too."""
 
 PRONUNCIATIONS = {
-    "centi": "s ˈɛ n t ɪ", "deci": "d ˈɛ s ɪ", "electronvolt": "ɪ l ˈɛ k t ɹ ɑ n v ˌoʊ l t",
-    "farad": "f ˈæ ɹ ə d", "giga": "ɡ ˈɪ ɡ ə", "hecto": "h ˈɛ k t ə", "miz": "m ˈɪ z",
+    "covid": "k ˈoʊ v ɪ d", "centi": "s ˈɛ n t ɪ", "deci": "d ˈɛ s ɪ",
+    "electronvolt": "ɪ l ˈɛ k t ɹ ɑ n v ˌoʊ l t",
+    "farad": "f ˈæ ɹ ə d", "giga": "ɡ ˈɪ ɡ ə", "hecto": "h ˈɛ k t ə", "jpeg": "d͡ʒ ˈeɪ p ˌɛ ɡ",
+    "json": "d͡ʒ ˈeɪ s ə n", "miz": "m ˈɪ z",
     "paisa": "p ˈaɪ s ə", "paise": "p ˈaɪ s ə", "tera": "t ˈɛ ɹ ə", "viz": "v ˈɪ z",
 }  # fmt: skip
 """Words above that the lexicon lacks, as Merriam-Webster says them."""
+
+CORRECTIONS = {
+    "fi": "f ˈaɪ", "ios": "ˌaɪ ˌoʊ ˈɛ s", "proceed": "p ɹ oʊ s ˈi d", "sci": "s ˈaɪ",
+    "tarry": "t ˈɛ ɹ i", "wi": "w ˈaɪ",
+}  # fmt: skip
+"""Where the lexicon has another word's pronunciation; Merriam-Webster."""

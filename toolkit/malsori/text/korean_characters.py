@@ -23,7 +23,7 @@ _VARIANTS = str.maketrans(
         "【": "(", "】": ")", "〔": "(", "〕": ")", "（": "(", "）": ")", "※": " ", "→": " ", "←": " ", "↑": " ", "↓": " ", "↔": " ", "⇒": " ",
         "㈜": "주식회사 ", "㈔": "사단법인 ", "㉾": "우편 ", "™": "", "®": "", "©": " ", "№": "넘버 ",
         "½": " 1/2", "⅓": " 1/3", "⅔": " 2/3", "¼": " 1/4", "¾": " 3/4", "⅕": " 1/5", "⅛": " 1/8",
-        "∞": " 무한대 ", "√": " 루트 ", "±": " 플러스 마이너스 ", "≠": " 같지 않다 ", "π": "파이",
+        "∞": " 무한대 ", "√": " 루트 ", "±": " 플러스 마이너스 ", "≠": " 같지 않다 ", "≤": " 작거나 같다 ", "≥": " 크거나 같다 ", "≈": " 약 ", "≒": " 약 ", "π": "파이",
         "α": "알파", "β": "베타", "γ": "감마", "δ": "델타", "λ": "람다", "Ω": "옴", "θ": "세타",
         "σ": "시그마", "Σ": "시그마", "Δ": "델타", "ω": "오메가", "㏊": "ha", "ℓ": "l", "µ": "μ",
     }
@@ -38,11 +38,18 @@ _LONE_JAMO = {
     "ㅗ": "오", "ㅘ": "와", "ㅙ": "왜", "ㅚ": "외", "ㅛ": "요", "ㅜ": "우", "ㅝ": "워", "ㅞ": "웨",
     "ㅟ": "위", "ㅠ": "유", "ㅡ": "으", "ㅢ": "의", "ㅣ": "이",
 }  # fmt: skip
+_INITIAL_NAMES = {
+    jamo.INITIALS[jamo.INITIAL[letter]]: name
+    for letter, name in _LONE_JAMO.items()
+    if letter in jamo.INITIAL and letter not in "ㅋㅎ"
+} | {"ᄏ": "키읔", "ᄒ": "히읗"}
 _SHORTHAND = {
     "ㄱㅅ": "감사", "ㅇㅋ": "오케이", "ㅊㅋ": "축하", "ㅈㅅ": "죄송", "ㄱㄱ": "고고", "ㄴㄴ": "노노", "ㅇㅇ": "응",
     "ㅂㅂ": "바이바이", "ㅇㅈ": "인정", "ㅎㅇ": "하이",
 }  # fmt: skip
 """What people mean by a few consonants typed alone."""
+_NAMES_BEFORE_PARTICLES = {"ㅋ": "키읔", "ㅎ": "히읗"}
+_PARTICLE = re.compile("(?:부터|까지|[은는이가을를와과의도])(?![가-힣])")
 _JAMO_RUN = re.compile("[ㄱ-ㅣ]+")
 _TEARS = re.compile("[ㅠㅜ]+")
 
@@ -53,6 +60,9 @@ _ROMAN_CHARACTERS = {
 }
 _INVISIBLE = frozenset({"Cf", "Mn", "Me", "Sk", "Co", "Cn"})
 _POWERS = {"²": "제곱", "³": "세제곱"}
+_UNIT_LETTERS = re.compile("[A-Za-zμ]+[23]?")
+_SQUARED = re.compile("(?:^|[^A-Za-z])[ckm]?m$")
+"""A length before a raised 2 or 3, which make an area and a volume of it."""
 _KEPT = frozenset("·₩€£¥×÷°‰℃℉μ")
 """Characters that are no ASCII and mean something to the normaliser."""
 
@@ -68,9 +78,9 @@ def plain(text: str) -> str:
         if not _is_unusual(character) or character in _KEPT or character in jamo.PUNCTUATION:
             characters.append(character)
         elif character in _POWERS:
-            after_letter = bool(characters) and characters[-1][-1:].isalpha()
+            after_unit = _SQUARED.search("".join(characters[-3:])) is not None
             power = "2" if character == "²" else "3"
-            characters.append(power if after_letter else f" {_POWERS[character]}")
+            characters.append(power if after_unit else f" {_POWERS[character]}")
         elif character in _ROMAN_CHARACTERS:
             characters.append(_ROMAN_CHARACTERS[character])
         elif unicodedata.category(character) in _INVISIBLE:
@@ -89,7 +99,13 @@ def _read_jamo(found: re.Match[str]) -> str:
     run = found[0]
     if run in _SHORTHAND:
         return _SHORTHAND[run]
-    if len(run) > 1:
+    if run in _NAMES_BEFORE_PARTICLES and _PARTICLE.match(found.string, found.end()):
+        return _NAMES_BEFORE_PARTICLES[run]
+    half = run[: len(run) // 2]
+    if run == half * 2 and half in _SHORTHAND:
+        return _SHORTHAND[half] * 2
+    at_word = found.start() > 0 and not found.string[found.start() - 1].isspace()
+    if len(run) > 1 or at_word:
         run = _TEARS.sub(" ", run)
     return "".join(_LONE_JAMO.get(letter, letter) for letter in run)
 
@@ -99,11 +115,16 @@ def _compatible(character: str) -> str:
     form = unicodedata.normalize("NFKD", character)
     category = unicodedata.category(character)
     if form != character:
+        letters = [_INITIAL_NAMES[c] for c in form if c in _INITIAL_NAMES]
+        if letters and len(form.strip("()")) == 1 and category == "So":
+            return f" {letters[0]} "  # a circled consonant
         if any(0x1100 <= ord(c) <= 0x11FF for c in form):
-            return character  # a half-width or circled jamo: refused later
+            return character  # a half-width or circled syllable's jamo: refused later
         form = "".join(c for c in form if unicodedata.category(c) != "Mn")
         if form.isdigit() and form.isascii() and category == "No":
             return sino(form)  # a circled or raised digit
+        if _UNIT_LETTERS.fullmatch(form) and not form.isupper():
+            return form  # a unit, which its particle follows: 75㎏의
         if form.isascii():
             return f" {form} " if category in ("So", "No") else form
         form = unicodedata.normalize("NFKC", character)

@@ -13,9 +13,21 @@ import re
 from collections.abc import Callable
 
 from malsori.text import jamo
-from malsori.text.korean_numbers import counted, native, one_by_one, sino, takes_native
+from malsori.text.korean_numbers import counted, one_by_one, sino
+from malsori.text.korean_ranges import (
+    HYPHEN,
+    LETTERS,
+    MODEL,
+    NUMBER,
+    TILDE,
+    WEEKDAYS,
+    WITH_COUNTER,
+    read_hyphen,
+    read_tilde,
+    read_weekdays,
+    read_with_counter,
+)
 
-NUMBER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)"
 CURRENCIES = {"$": "달러", "₩": "원", "€": "유로", "£": "파운드", "¥": "엔"}
 _CODES = {
     "USD": "달러", "EUR": "유로", "JPY": "엔", "KRW": "원", "CNY": "위안", "GBP": "파운드", "US$": "달러",
@@ -72,11 +84,18 @@ def _slash(found: re.Match[str]) -> str:
     first, second, weekday = found.groups()
     is_date = 1 <= int(first) <= 12 and 1 <= int(second) <= 31
     looks_so = bool(weekday) or first[0] == "0" or (len(second) == 2 and int(second) > 12)
+    looks_so = looks_so or _DATED.match(found.string, found.end()) is not None
     if is_date and (looks_so or (len(first) == 2 and len(second) == 2)):
         return _month_day(first, second, weekday)
     if int(second) == 0:
         return f"{sino(first)} 슬래시 {sino(second)}"
     return f"{sino(second)}분의 {sino(first)}"
+
+
+_DATED = re.compile(
+    r"(?:까지|부터|에)? ?(?:발표|접수|마감|까지|예정|개봉|오픈|출시|방송|공연|출발|도착|방문|개최|시작|종료)"
+)
+"""What follows a day: 3/10 발표 is no fraction."""
 
 
 def _mixed_fraction(found: re.Match[str]) -> str:
@@ -152,19 +171,6 @@ def _money_code_after(found: re.Match[str]) -> str:
     return f"{decimal(digits, decimals)}{scale or ''} {_CODES.get(code) or CURRENCIES[code]}"
 
 
-def _range(found: re.Match[str]) -> str:
-    return f"{found[1]}에서 "
-
-
-def _range_with_counter(found: re.Match[str]) -> str:
-    """Give both ends of ``3에서 5명`` the reading of the counter that only the second one has."""
-    first, second, space, counter = found.groups()
-    if 1 <= int(first) <= 99 and takes_native(counter, int(first)):
-        first_words = native(int(first), before_counter=True)
-        return f"{first_words}에서 {counted(second, counter)}{space}{counter}"
-    return f"{sino(first)}에서 {counted(second, counter)}{space}{counter}"
-
-
 def _ordinal(found: re.Match[str]) -> str:
     return f"제{found[1]}{sino(found[2])}"
 
@@ -185,13 +191,28 @@ _HALF_DAY = r"(?:([AaPp])\.?[Mm]\.? ?)?"
 _HALF_DAY_AFTER = r"(?: ?([AaPp])\.?[Mm]\b\.?)?"
 
 CONSTRUCTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"([0-9]{4}[.\-/] ?[0-9]{1,2}[.\-/] ?[0-9]{1,2}\.?) ?~ ?(?=[0-9])"), _range),
-    (re.compile(r"((?<![0-9])[0-9]{1,2}[:/][0-9]{1,2}) ?~ ?(?=[0-9]{1,2}[:/])"), _range),
+    (re.compile(r"([0-9]{4}[.\-/] ?[0-9]{1,2}[.\-/] ?[0-9]{1,2}\.?) ?~ ?(?=[0-9])"), read_tilde),
+    (
+        re.compile(r"((?<![0-9])[0-9]{1,2}[:/][0-9]{1,2}) ?~ ?(?=[0-9]{1,2}[:/]|[AaPp]\.?[Mm])"),
+        read_tilde,
+    ),
+    (TILDE, read_tilde),
+    (MODEL, lambda found: " "),
+    (re.compile(r"([가-힣]{2}로)(?=[0-9]{1,4}(?:번)?길)"), lambda found: f"{found[1]} "),
+    (re.compile(r"(코로나) ?19(?![0-9])"), lambda found: f"{found[1]} 일구"),
     (
         re.compile(
-            r"([0-9](?:시|분|초|일|월|년|명|개|살|세|층|원|번|호|쪽|장|%)) ?~ ?(?=[0-9]|오[전후])"
+            r"((?:인증|비밀|계좌|승인|주문|송장|예약|접수|등록|일련|우편|수험|전화)번호[는은가:]? ?:? ?\[?)([0-9]{3,12})(?![0-9-])"
         ),
-        _range,
+        lambda found: f"{found[1]}{one_by_one(found[2], zero='공')}",
+    ),
+    (
+        re.compile(r"(?<![A-Za-z])([AaPp])\.?[Mm]\.? ?(?=[0-9]{1,2}시)"),
+        lambda found: f"{_HALVES[found[1].lower()]} ",
+    ),
+    (
+        re.compile(r"(?<![0-9/.])([0-9]{2,3})/([0-9]{2,3}) ?mmHg"),
+        lambda found: f"{sino(found[1])}에 {sino(found[2])} 밀리미터에이치지",
     ),
     (
         re.compile(
@@ -200,6 +221,43 @@ CONSTRUCTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
         _date,
     ),
     (re.compile(r"(?<![0-9.])((?:19|20)[0-9]{2})\. ?([0-9]{1,2})\.(?! ?[0-9])"), _year_month),
+    (
+        re.compile(r"'([0-9]{2})\. ?([0-9]{1,2})\. ?([0-9]{1,2})(?![0-9])\.?" + _WEEKDAYS),
+        _date,
+    ),
+    (
+        re.compile(
+            r"(?<![0-9.])([0-9]{2})\.(0[1-9]|1[0-2])\.(0[1-9]|[12][0-9]|3[01])(?![0-9])\.?"
+            + _WEEKDAYS
+        ),
+        _date,
+    ),
+    (
+        re.compile(r"(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){2,4}(?![0-9.])"),
+        lambda found: " 점 ".join(sino(part) for part in found[0].split(".")),
+    ),
+    (
+        re.compile(r"(?<![0-9가-힣A-Za-z.])\.([0-9]{2,4})(?![0-9.])"),
+        lambda found: f"점 {one_by_one(found[1])}",
+    ),
+    (
+        re.compile(
+            r"(?<![0-9])([0-9]{2,3})([가나다라마거너더러머버서어저고노로모보소오구누두루무부수우주바사아자배허하호]) ?([0-9]{4})(?![0-9])"
+        ),
+        lambda found: f"{sino(found[1])} {found[2]} {one_by_one(found[3], zero='공')}",
+    ),
+    (
+        re.compile(
+            r"(?<![0-9.,])(88|386|486|586|2030|3040|4050|5060|6070|7080|8090)(?= ?(?:올림픽|세대|가요|음악|노래|직장인))"
+        ),
+        lambda found: one_by_one(found[1], zero="공"),
+    ),
+    (
+        re.compile(r"((?:월세|전세|보증금|혈압[은이]?) ?)([0-9]{2,5})/([0-9]{2,4})(?![0-9/])"),
+        lambda found: f"{found[1]}{sino(found[2])}에 {sino(found[3])}",
+    ),
+    (re.compile(r"([0-9]) ?- ?(?=[0-9.,]{1,12} ?=)"), lambda found: f"{found[1]} 빼기 "),
+    (re.compile(r"(?<![A-Za-z])p\. ?(?=[0-9])"), lambda found: "페이지 "),
     (re.compile(r"([0-9]일) ?\(([월화수목금토일])\)"), _weekday),
     (
         re.compile(
@@ -221,11 +279,11 @@ CONSTRUCTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
         re.compile(r"(?<![0-9-])[0-9]{4}[- ][0-9]{4}[- ][0-9]{4}[- ][0-9]{4}(?![0-9-])"),
         _digit_groups,
     ),
-    (re.compile(r"(?<![0-9-])[0-9]{2,6}(?:-[0-9]{2,7}){2,4}(?![0-9-])"), _digit_groups),
+    (re.compile(r"(?<![0-9-])[0-9]{2,6}(?:-[0-9]{1,7}){2,4}(?![0-9-])"), _digit_groups),
     (re.compile(r"(?<![0-9-])[0-9]{6}-[0-9]{7}(?![0-9-])"), _digit_groups),
     (
         re.compile(
-            r"(?<![0-9.,-])(?:112|114|119|120|129|1339)(?=(?:에|로|으로|번에|번으로)? ?(?:신고|전화|구급|구조|상담|연락|안전|소방))"
+            r"(?<![0-9.,-])(?:110|112|114|119|120|129|131|182|1339|1345)(?=(?:에|로|으로|번에|번으로)? ?(?:신고|전화|구급|구조|상담|연락|안전|소방|물어|문의))"
         ),
         _emergency,
     ),
@@ -248,11 +306,9 @@ CONSTRUCTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
     (re.compile(r"(?<![0-9.,])([0-9]{1,3}) ?대 ?([0-9]{1,3})(?![0-9.,])"), _ratio),
     (re.compile(r"제( ?)([0-9]{1,9})(?![0-9,.])"), _ordinal),
     (re.compile(r"(?<![0-9.,])1(만|천|백)(?=[ 가-힣]|$)"), _large),
-    (re.compile(rf"(?<![0-9])(?<![0-9][,.])({NUMBER}) ?[~-](?={NUMBER})"), _range),
-    (
-        re.compile(r"(?<![0-9.,])([0-9]{1,2})에서 ([0-9]{1,2})(?![0-9.,])( ?)([가-힣]{1,4})"),
-        _range_with_counter,
-    ),
+    (HYPHEN, read_hyphen),
+    (TILDE, read_tilde),
+    (WITH_COUNTER, read_with_counter),
 )
 """Pattern and reader of each construct, in the order in which they are tried."""
 ROMAN = re.compile(
@@ -263,7 +319,7 @@ _DIGIT = re.compile("[0-9]")
 
 def read_constructs(text: str) -> str:
     """Return ``text`` with all that ``CONSTRUCTS`` knows in words."""
-    text = ROMAN.sub(_roman, text)
+    text = LETTERS.sub("에서 ", WEEKDAYS.sub(read_weekdays, ROMAN.sub(_roman, text)))
     if not _DIGIT.search(text):
         return text
     for pattern, read in CONSTRUCTS:

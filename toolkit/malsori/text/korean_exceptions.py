@@ -111,7 +111,15 @@ def _respelt(marked: str) -> str:
         elif mark == "*":
             letter = jamo.with_initial(letter, "ㄴ")
         elif mark == "|":
-            spoken[-1] = jamo.with_final(spoken[-1], neutral(jamo.final_of(spoken[-1])))
+            spoken[-1], letter = moved(spoken[-1], letter)
         mark = ""
         spoken.append(letter)
     return "".join(spoken)
+
+
+def moved(before: str, letter: str) -> tuple[str, str]:
+    """Return two syllables whose final has changed first and then moved: 겉+옷 → 거돗."""
+    final = neutral(jamo.final_of(before))
+    if jamo.initial_of(letter) != "ㅇ":
+        return jamo.with_final(before, final), letter
+    return jamo.with_final(before, " "), jamo.with_initial(letter, final)

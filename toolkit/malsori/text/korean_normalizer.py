@@ -15,7 +15,6 @@ from malsori.text.korean_addresses import read_addresses
 from malsori.text.korean_characters import plain
 from malsori.text.korean_constructs import (
     CURRENCIES,
-    NUMBER,
     decimal,
     hour_words,
     read_constructs,
@@ -23,7 +22,8 @@ from malsori.text.korean_constructs import (
 )
 from malsori.text.korean_hanja import read_hanja
 from malsori.text.korean_latin import loan_words, mixed_words, read_latin
-from malsori.text.korean_numbers import counted, one_by_one
+from malsori.text.korean_numbers import counted, one_by_one, sino
+from malsori.text.korean_ranges import NUMBER
 
 _UNITS = {
     "km/h": "킬로미터 퍼 아워", "m/s": "미터 퍼 세컨드", "kb/s": "킬로바이트 퍼 세컨드", "mb/s": "메가바이트 퍼 세컨드",
@@ -39,6 +39,9 @@ _UNITS = {
     "mph": "마일 퍼 아워", "kt": "노트", "ms": "밀리초", "sec": "초", "min": "분", "℃": "도", "°c": "도", "℉": "화씨도",
     "°f": "화씨도", "°": "도", "%": "퍼센트", "‰": "퍼밀", "%p": "퍼센트 포인트", "%포인트": "퍼센트 포인트",
     "m2": "제곱미터", "m3": "세제곱미터", "km2": "제곱킬로미터", "cm2": "제곱센티미터", "cm3": "세제곱센티미터",
+    "μg/m3": "마이크로그램 퍼 세제곱미터", "μg/m2": "마이크로그램 퍼 제곱미터", "kg/m2": "킬로그램 퍼 제곱미터",
+    "kg/m3": "킬로그램 퍼 세제곱미터", "g/cm3": "그램 퍼 세제곱센티미터", "mg/dl": "밀리그램 퍼 데시리터", "mg/l": "밀리그램 퍼 리터",
+    "g/l": "그램 퍼 리터", "mg/kg": "밀리그램 퍼 킬로그램", "mmhg": "밀리미터에이치지", "l/min": "리터 퍼 분",
     "km3": "세제곱킬로미터", "mm2": "제곱밀리미터", "mm3": "세제곱밀리미터",
 }  # fmt: skip
 _FIRST_OF_UNIT = {"℉": "화씨 ", "°f": "화씨 "}
@@ -49,15 +52,42 @@ _SYMBOLS = {
 _SILENT = str.maketrans(dict.fromkeys("()[]{}<>|_*\\^/", " ") | {"·": ","})
 """What only shapes the page: brackets, rules, bullets."""
 
+_TIMES = re.compile(r"(?<![A-Za-z])([1-9][0-9]{0,6}(?:mm|cm|m|g|kg|ml|L)?) ?[xX] ?(?=[0-9])")
+_SHORT_FORMS = (
+    (re.compile(r"\(주\) ?(?=[가-힣A-Za-z])"), "주식회사 "),
+    (re.compile(r"(?<=[가-힣A-Za-z])\(주\)"), " 주식회사"),
+    (re.compile(r"\(유\)(?=[가-힣A-Za-z])"), "유한회사 "),
+    (re.compile(r"\(재\)(?=[가-힣A-Za-z])"), "재단법인 "),
+    (re.compile(r"\(사\)(?=[가-힣A-Za-z])"), "사단법인 "),
+    (re.compile(r"(?<![0-9가-힣A-Za-z])'(?=[0-9]{2}년)"), ""),
+    (re.compile(r"(?<![A-Za-z0-9])([A-F])\+(?![0-9A-Za-z+])"), r"\1 플러스"),
+    (re.compile(r"(?<![A-Za-z0-9])([A-D])-(?=[ ,.를을가이와로]|$)"), r"\1 마이너스"),
+    (re.compile(r"(?<![A-Za-z])Rh ?([+-])"), r"아르에이치 \1"),
+    (re.compile(r"(?<=에이치 )\+"), "플러스"),
+    (re.compile(r"(?<=에이치 )-"), "마이너스"),
+    (re.compile(r"(?<![A-Za-z])(Ctrl|Alt|Shift|Cmd|Command|Win) ?\+ ?(?=[A-Za-z0-9])"), r"\1 "),
+    (re.compile(r"(?<![0-9A-Za-z가-힣)+])\+(?=[0-9])"), "플러스 "),
+    (_TIMES, r"\1 곱하기 "),
+    (re.compile(r"(?:^| )#(?=[가-힣])"), ", "),
+    (re.compile(r"(?<=[가-힣A-Za-z])/(?=[가-힣])|(?<=[가-힣])/(?=[가-힣A-Za-z])"), ", "),
+)
+"""Firms by the letter in brackets, grades, keys pressed together, signs, and words of which one holds."""
+
 _UNIT = "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True))
 _DIGIT = re.compile("[0-9]")
 _QUANTITY = re.compile(
     rf"((?<![A-Za-z])-)?({NUMBER})(\.[0-9]+)?( ?(?:{_UNIT})(?![A-Za-z])|( ?)(?=([가-힣]{{1,4}})))?",
     re.IGNORECASE,
 )
-_BARE_UNIT = re.compile("(?<![A-Za-z0-9])([ckm]?m[23]|kg|km|cm|mm|mg|ml)(?![A-Za-z0-9])")
+_BARE_UNIT = re.compile(
+    "(?<![A-Za-z0-9/])(μg/m3|mg/dl|[ckm]?m[23]|kg|km|cm|mm|mg|ml)(?![A-Za-z0-9])"
+)
 _LATIN = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*")
 _TITLE_DOT = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|Jr|St|No|vs|etc)\.(?= ?[^ .])", re.IGNORECASE)
+_PERSON = re.compile("(?:손님|어르신|선생님|고객님?|할머니|할아버지|어머님|아버님) ?$")
+_ASIDE = re.compile(r"(?<=[가-힣]) ?\((?=[^()]{1,200}\))")
+_ASIDE_ENDS = re.compile(r"(?<=[가-힣])\) (?=[가-힣])")
+"""What stands in brackets is said after a pause, and what follows it too."""
 _EQUALS = re.compile(r"([가-힣]?) ?= ?")
 _WORD_AROUND = re.compile(r"\S+")
 _HAS_LATIN = re.compile("[A-Za-z]")
@@ -76,6 +106,8 @@ def normalize(text: str) -> str:
     if jamo.is_hangul(spoken.replace(" ", "").replace(".", "")):
         return _tidy(spoken)
     spoken = read_hanja(spoken)
+    for pattern, words in _SHORT_FORMS:
+        spoken = pattern.sub(words, spoken)
     if _HAS_LATIN.search(spoken):
         spoken = read_addresses(spoken)
         spoken = mixed_words().sub(lambda found: loan_words()[found[0].lower()], spoken)
@@ -123,7 +155,18 @@ def _before_counter(found: re.Match[str], digits: str, decimals: str | None, res
     ):
         before = found.string[max(0, found.start() - 3) : found.start()].rstrip()
         return hour_words(whole, before.endswith(("오전", "오후")))
+    before = found.string[max(0, found.start() - 6) : found.start()]
+    if rest.startswith("분께") and _is_minutes(before.rstrip(), whole):
+        return sino(whole)
+    if rest.startswith("분") and _PERSON.search(before):
+        return counted(whole, "명")
     return counted(whole, rest)
+
+
+def _is_minutes(before: str, digits: str) -> bool:
+    """True if 분께 means about that minute, as in 2시 40분께; 어르신 3분께 is to three persons."""
+    no_person = not before or not jamo.is_syllable(before[-1])
+    return before.endswith("시") or (int(digits) >= 10 and no_person)
 
 
 def _ends_word(text: str, place: int) -> bool:
@@ -136,6 +179,8 @@ def _symbols(text: str) -> str:
         text = _EQUALS.sub(
             lambda found: (with_particle(found[1], "은는") if found[1] else "") + " ", text
         )
+    if "(" in text:
+        text = _ASIDE_ENDS.sub(", ", _ASIDE.sub(", ", text))
     for symbol, words in _SYMBOLS.items():
         if symbol in text:
             text = text.replace(symbol, words)
@@ -159,4 +204,5 @@ _BEFORE_STOP = re.compile(r" +(?=[.,?!…;:])")
 
 
 def _tidy(text: str) -> str:
-    return _REPEATED_STOPS.sub("…", _BEFORE_STOP.sub("", " ".join(text.split())))
+    text = _BEFORE_STOP.sub("", " ".join(text.split())).lstrip(", ")
+    return _REPEATED_STOPS.sub("…", text)

@@ -13,7 +13,7 @@ from malsori.text import jamo
 from malsori.text.korean_exceptions import PARTICLES, tensed
 from malsori.text.korean_rules import Gap
 from malsori.text.korean_verbs import is_adnominal, is_noun_in_l, is_number
-from malsori.text.korean_words import CACHED_WORDS
+from malsori.text.korean_words import CACHED_WORDS, I_VOWELS
 from malsori.text.tables import word_set
 
 _BOUND = re.compile(
@@ -29,7 +29,6 @@ _AFTER_A_BREAK = word_set(
 )
 """Adverbs, before which even a verb before a noun ends its phrase: 막을 더 많은 방법."""
 _ABLE = re.compile("수(?:가|는|도|밖에)?")
-_I_VOWELS = frozenset("ㅣㅑㅕㅛㅠㅖㅒ")
 _BEFORE_WORK = word_set(
     """
 웬 별 먹고살 하던 집안 바깥 부엌 논 들 막 큰 지난 해야할 큰집 농장 공장 직장 손님 남 남편
@@ -41,9 +40,13 @@ _COUNTED = (
 )  # fmt: skip
 _ADNOMINAL_ENDINGS = (
     "하는", "되는", "있는", "없는", "지는", "어나는", "생기는", "던", "한", "된", "런", "은", "운", "른", "든", "쁜", "어난", "생긴",
-    "않는", "모르는", "아는", "싶은", "할", "될", "볼",
+    "않는", "모르는", "아는", "싶은", "할", "될", "볼", "적인",
 )  # fmt: skip
 """Ends of words after which 일 is work or matter that they describe."""
+_COUNTED_AT_ONCE = re.compile("(?:원|억|위(?!에)|월|일|인분)(?![가-힣]{4})")
+"""What begins with a vowel and makes one word with the number before it."""
+_NO_AMOUNTS = frozenset({"만일", "일일"})
+"""What only looks like a number: 만일 일이 생기면."""
 _COUNTED_BY_NUMBERS = ("연대", "연승", "연패", "연속", "열", "역", "영업")
 _BEFORE_PARTS = {
     "한": ("잎", "입"),
@@ -51,13 +54,31 @@ _BEFORE_PARTS = {
     "꽃": ("이름", "잎", "이파리"),
     "잘": ("입", "익", "읽", "잊"),
     "첫": ("여름",),
+    "앞": ("유리", "이마", "이빨"),
+    "옆": ("유리",),
     "늦": ("여름",),
     "지난": ("여름",),
     "올": ("여름",),
 }
 """Words that are said as one with what follows them."""
 
+_OBJECTS = word_set(
+    "날 널 뭘 걸 이걸 그걸 저걸 이것을 누굴 무얼 어딜 여길 거길 저길 절 우릴 오늘 내일 매일 정말 하루종일 온종일 이틀 사흘 오늘날 얼마를"
+)
+"""Words in ㄹ that end what is said in one breath, before ㄴ."""
 _STEMS_BEFORE_AUXILIARIES = {"신고": "신꼬", "참고": "참꼬"}
+_DESCRIBING = {
+    "인적": ("자원", "사항", "교류", "물적", "쇄신", "구성", "네트", "피해", "오류", "요인", "정보", "자본"),
+    "지적": ("능력", "호기심", "수준", "재산", "장애", "욕구", "활동", "발달", "대화", "탐구", "성장", "매력", "자극", "유희", "인"),
+    "성적": ("욕", "매력", "학대", "취향", "행위", "수치", "지향", "자기", "호기심", "충동", "본능", "쾌", "대상", "표현", "농담", "접촉"),
+    "사적": ("영역", "대화", "모임", "감정", "생활", "관계", "이익", "용도", "자치", "제재", "복수", "공간", "만남"),
+    "공적": ("자금", "연금", "영역", "기관", "부조", "책임", "업무", "생활", "관계", "공간", "마스크", "자리"),
+    "전적": ("책임", "신뢰",),
+    "정적": ("이미지", "분석", "자세", "상태"),
+    "시가": ("총액",),
+    "외적": ("요인", "조건", "환경", "동기", "성장", "아름다움", "갈등", "변화", "형식", "내적"),
+}  # fmt: skip
+"""Words with a tense end of which others are spelt alike, and what follows them: 지적 능력, 지적을 받다."""
 _WORN = (
     "신발을",
     "양말을",
@@ -105,7 +126,12 @@ def meet(word: str, following: str) -> tuple[str, Gap]:
     if initial == "ㅇ":
         if _adds_n(word, following):
             return "ㄴ", Gap.WORD
+        if _COUNTED_AT_ONCE.match(following) and _is_amount(word):
+            return "", Gap.NONE  # article 13: 십만 원 심마눤
         return "", Gap.CLOSE if len(word) <= LONGEST_CLOSE_WORD else Gap.WORD
+    if final == "ㄹ" and initial == "ㄴ":  # article 20 is for what is said as one
+        apart = word in _OBJECTS or (word[-1] in "을를" and not is_adnominal(word, following))
+        return "", Gap.PAUSE if apart else Gap.WORD
     if initial in "ㄱㄷㅂㅅㅈ":
         counted = word in _NUMBERS_IN_L and following.startswith(_COUNTED)
         if counted or (final == "ㄹ" and _is_adnominal(word, following)):  # article 27
@@ -128,16 +154,24 @@ def _is_adnominal(word: str, following: str) -> bool:
     return _BOUND.match(following) is not None
 
 
+def _is_amount(word: str) -> bool:
+    return word not in _NO_AMOUNTS and is_number(word.lstrip("수몇"))
+
+
 def _adds_n(word: str, following: str) -> bool:
     """Article 29, supplement 2: ㄴ is added between two words said as one."""
-    if jamo.vowel_of(following[0]) not in _I_VOWELS or jamo.final_of(word[-1]) == " ":
+    if jamo.vowel_of(following[0]) not in I_VOWELS or jamo.final_of(word[-1]) == " ":
         return False
-    if word in ("못", "무슨"):
+    if word in ("못", "안", "무슨"):
+        return True
+    if following.startswith("여자") and word.endswith((*_ADNOMINAL_ENDINGS, "선", "픈", "긴")):
         return True
     if following.startswith("일") and (following == "일" or following[1:] in PARTICLES):
         return word in _BEFORE_WORK or word.endswith(_ADNOMINAL_ENDINGS)
     if is_number(word):
         return following.startswith(_COUNTED_BY_NUMBERS)
+    if word.endswith("월") and following.startswith("육"):
+        return word in ("유월", "시월") or is_number(word[:-1])
     if word in _BEFORE_PARTS:
         return following.startswith(_BEFORE_PARTS[word])
     return following.startswith("엿") and (following == "엿" or following[1:] in PARTICLES)
@@ -153,6 +187,8 @@ def respell_before(word: str, following: str, before: str) -> str:
         following: The one after it, ``""`` for none.
         before: The one before it, ``""`` for none.
     """
+    if word in _DESCRIBING and following.startswith(_DESCRIBING[word]):
+        return word[0] + tensed(word[1])
     tense = _STEMS_BEFORE_AUXILIARIES.get(word)
     if tense is None:
         return word

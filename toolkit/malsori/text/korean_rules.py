@@ -150,8 +150,8 @@ def _after_h(final: str, initial: str) -> tuple[str, str]:
     rest = _H_STAYS[final]
     if initial in _ASPIRATED:
         return rest, _ASPIRATED[initial]
-    if initial == "ㄴ" and rest == "ㄹ":
-        return "ㄹ", "ㄹ"
+    if initial in "ㄴㄹ" and rest == "ㄹ":
+        return "ㄹ", "ㄹ"  # 뚫네, 뚫리다
     if initial in "ㄴㅁㄹ":
         return ("ㄴ" if rest == " " else rest), ("ㄴ" if initial == "ㄹ" else initial)
     return (rest if rest != " " else "ㄷ"), initial

@@ -12,6 +12,18 @@ from malsori.text import jamo
 from malsori.text.korean_exceptions import tensed
 from malsori.text.tables import word_set
 
+_L_STEMS = (
+    "(?:둥글|가늘|드물|힘들|만들|흔들|모질|거칠|비뚤|어질|까불|부풀|시들|서툴|머물|이끌|베풀|거들|다물|떠들|기울|저물|여물|아물|허물|"
+    "내밀|떠밀|치밀|낯설|뒹굴|찌들|병들|물들|되살|잠들|깃들|길들|철들|멍들|[가-힣][아어]들|스며들|매달|잇달|깨물|맞물|휘말|뛰놀|"
+    "나뒹굴|되돌|떠돌|맴돌|겉돌|내걸|녹슬|일굴|내몰|휘몰|드날|밀(?=도록)|열(?=도록)|졸(?=도록)|절(?=도록)|팔(?=도록))"
+)
+_L_STEM_FORM = re.compile(
+    _L_STEMS
+    + r"(?:다(?:고|는|니|며|면|가|가도|가는|거나)?|고(?:서|는|도|자|요|나|야)?|게(?:끔|나|는|도)?|지(?:만|는|도|를|요)?|"
+    r"자(?:마자|고|는|면|니)?|던(?:데|가|지)?|더(?:니|라|라도|군요?)|도록|든지|든가|거나|거든요?|기(?:가|를|에|도|만|는|로)?|소|되|죠)"
+)
+"""Forms of verbs in ㄹ, whose endings stay lax whatever words they look like: 머물자, 졸도록."""
+
 _G_STEMS = "읽맑늙밝굵긁묽갉붉얽옭"
 _CLUSTER_M_STEMS = "젊굶옮곪닮삶짊"
 _ENDINGS_AFTER_CLUSTER = "다고지게더던습자소도겠거든"
@@ -21,38 +33,59 @@ _STEMS_IN_N_AND_M = (
     "맞담|퍼담|껴안|끌어안|부둥켜안|얼싸안|떠안|감싸안|갈아신|남|넘|담|삼|숨|심|참|품|뿜|감|검|안|신)"
 )
 _ENDINGS_AFTER_N_AND_M = (
-    "(?:고(?:서|는|도|요|야|자|파.*|싶.*|있.*)?|다(?:가|가는|가도|고|는|니|며|면|거나)?|습니.*|지(?:만|요|도|는|를|마|않.*|못.*)?|"
-    "자(?:마자)?|겠.*|더(?:니|라|라도|군요?)|던(?:데|가|지)?|도록|거나|거든요?|길래|게(?:나|끔|도|는|되.*|하.*)?|소)"
+    "(?:고(?:서|는|도|요|야|자|파.*|싶.*|있.*|나서.*|나면|나니)?|"
+    "다(?:가|가는|가도|고|는|니|니까|며|면|면서|거나|시피|만|느니|던)?|습니.*|습디.*|"
+    "지(?:만|요|도|는|를|마.*|않.*|못.*)?|죠|곤|단다|자(?:마자|꾸나)?|겠.*|"
+    "더(?:니|라|라도|라고|라면|군요?|구나|냐|니만)?|던(?:데.*|가|지|들)?|도록.*|든(?:지|가|지간에)?|"
+    "거(?:나|든|든요|니와|들랑|라)|길래|건대|게(?:나|끔|도|는|끔은|되.*|돼.*|됐.*|하.*|해.*|했.*)?|소|소서)"
 )
 _STEM_AND_ENDING = re.compile(f"({_STEMS_IN_N_AND_M})({_ENDINGS_AFTER_N_AND_M})")
 _ALSO_NOUNS = word_set(
     "남자 감자 신자 안자 검자 삼자 삼지 삼지만 삼지는 삼지도 삼지를 삼소 삼게 삼도 삼게도 담자 감고 감소 감다 감게 검고 검소 검지 검지만 검지는 검지도 검지를 남도 남고 담소 담지 담지만 심지 심지는 심지도 심지를 "
-    "안다 안다고 안다는 안다며 안다면 안다거나 안소 안도록 안다니 안더라 안더라도 안더군 안더군요 안던 안던데 안던가 안던지 안게 안게나 "
+    "안다 안다고 안다는 안다며 안다면 안다거나 안소 안도록 안다니 안다면서 안다니까 안다만 안다느니 안단다 안다가 안더라 안더라도 안더군 안더군요 안던 안던데 안던가 안던지 안게 안게나 "
     "신고 신고서 신고는 신고도 신고요 신고자 신게 신소 참고 참고서 참고는 참고도 참고자 참소 참다 참게 숨소 품소 품고 "
     "감지 감지만 감지도 감지는 감지를 신지 안지 신다 남지 감고는"
 )
-_VERBS_AFTER_ALL = word_set("감고 감다 남고 남지 참다 품고 검고 심지만 신다 안지 신지 검지만 안게")
+_VERBS_AFTER_ALL = word_set(
+    "감고 감다 남고 남지 참다 품고 검고 심지만 신다 안지 신지 검지만 안게 담지 담지만"
+)
 """Of the forms above, what is nearly always the verb."""
 
-_PLACES_WITH_CAUSATIVE_GI = "참심품뿜"
-"""Stems that have no causative in 기: 참기, 심기 are nouns made of the verb, and tense."""
+_NOMINAL = re.compile(
+    r"(?P<stem>(?:살아|뛰어|타|껴|끌어|얼싸|떠|주워|퍼|도로|가|쓰|내|맞)?(?:더듬|다듬|머금|굶|삶|닮|젊|곪|옮|담|삼|숨|참|품|뿜|남|넘|안))"
+    r"기(?:가|를|는커녕|도|만|에|에는|에도|로|로는|보다|까지|조차|란|라도|나|도전에|때문에|전에|위해|쉽.*|어렵.*|힘들.*|싫.*)?"
+)
+"""A stem with 기, which makes a noun of it (article 24), never the causative: 굶기를, 뛰어넘기."""
+_NO_NOMINALS = word_set("안기까지 삼기 삼기로")
+_SOWN = ("모심기", "나무심기", "꽃심기", "옮겨심기", "머리감기", "눈감기", "갈아신기")
+"""Compounds with stems that have another noun in 기 beside them (심기, 감기, 신기)."""
 
 _FUTURE_ENDINGS = re.compile(
     r"(?P<promise>[게걸]요?)|"
-    r"(?P<whether>지(?:도|라도|는|를|에|요|언정|어다|모르.{0,4}|도모르.{0,4})?)|"
-    r"(?P<noun>거(?:야|예요|에요|다|라고|라는|란|래|니까?|지|죠|였.{1,3})|것(?:이다?|은|을|도|같.{1,3}|입니다)?|겁니.{1,2}|건(?:데|데요|가요?|지)?|수(?:는|도|가|밖에)?[있없].*|듯.*)|"
+    r"(?P<whether>지(?:도|라도|는|를|가|에|요|언정|어다|모르.{0,4}|도모르.{0,4})?)|"
+    r"(?P<noun>거(?:야|예요|에요|다|라고|라는|란|래|니까?|지|죠|였.{1,3})|것(?:이다?|은|을|도|같.{1,3}|입니다)?|겁니.{1,2}|건(?:데|데요|가요?|지)?|수(?:는|도|가|밖에)?(?:[있없].*)?|듯.*)|"
     r"(?P<always>수록(?:은|도|요)?|진대|세라|지언정|지라도|지어다|지니)"
 )
 """What makes ㄹ before it the future or adnominal ㄹ, article 27, supplement."""
 _COMMON_FUTURES = frozenset("할될갈올볼줄킬질릴낼쓸일을칠탈클날")
+_WHETHER_FUTURES = _COMMON_FUTURES | frozenset(
+    "럴떨를쁠플뻘쩔뺄길틸딜필뜰울둘꿀셀뗄깰쉴뛸챌댈펼켤설널낄출쏠뵐얄"
+)
+"""Last syllables of futures before 지, where fewer nouns are in the way."""
+_STEMS_BEFORE_BOUND = frozenset({"알", "살", "놀", "만들", "힘들", "떠들", "이끌", "머물"})
 _STEMS_IN_L = word_set(
     """
 알 살 팔 울 놀 달 길 멀 들 열 걸 벌 풀 빌 불 날 돌 말 물 밀 늘 쓸 졸 절 털 떨 끌 틀 굴 헐 글 슬
 잘 가늘 둥글 드물 힘들 만들 흔들 모질 거칠 비뚤 어질 까불 부풀 시들 서툴 머물 이끌 베풀 거들 다물
-떠들
+떠들 기울 저물 여물 아물 허물 내밀 떠밀 치밀 낯설 뒹굴 되길 찌들 병들 물들 울 널
     """
 )
 """Verb stems, and a few adverbs' stems, that end in ㄹ by themselves: 길게, 살지 stay lax."""
+
+
+def is_form_in_l(word: str) -> bool:
+    """True for a form of a verb in ㄹ that is pronounced as it is spelt."""
+    return _L_STEM_FORM.fullmatch(word) is not None
 
 
 def verb_endings(word: str) -> str:
@@ -67,6 +100,11 @@ def verb_endings(word: str) -> str:
         found = _STEM_AND_ENDING.fullmatch(word)
         if found is not None:
             return found[1] + tensed(found[2][0]) + found[2][1:]
+    found = _NOMINAL.fullmatch(word)
+    if found is not None and word not in _NO_NOMINALS:
+        return found["stem"] + "끼" + word[len(found["stem"]) + 1 :]
+    if word.startswith(_SOWN):
+        return word.replace("기", "끼", 1)
     letters = list(word)
     for place in range(len(letters) - 1):
         stem, ending = letters[place], letters[place + 1]
@@ -98,12 +136,17 @@ def _is_future(word: str, place: int) -> bool:
     start = word[: place + 1]
     in_l = start in _STEMS_IN_L or start[-2:] in _STEMS_IN_L
     if found["promise"]:
+        if word[place + 1] == "걸":
+            return start not in _NOUNS and start not in _NO_REGRETS
         return word.endswith("요") or not in_l
     if found["noun"]:
-        return last in _COMMON_FUTURES and start not in _NOUNS
-    return last in _COMMON_FUTURES and not in_l and last != "쓸" and start not in _NOUNS
+        is_verb = last in _COMMON_FUTURES or last == "울" or start in _STEMS_BEFORE_BOUND
+        return is_verb and start not in _NOUNS
+    return last in _WHETHER_FUTURES and not in_l and last != "쓸" and start not in _NOUNS
 
 
+_NO_REGRETS = frozenset({"콜", "딸"})
+"""What 걸 may follow as another word: 콜걸."""
 _NOUNS = word_set(
     """
 오늘 내일 서울 정말 얼굴 하늘 마늘 가을 겨울 마을 거울 방울 바늘 비밀 생일 휴일 요일 과일 메일 이메일 칠 일
@@ -121,7 +164,7 @@ _NOUNS = word_set(
 실험실 음악실 도서실 행정실 독서실 작업실 강의실 중환자실 분실 상실 손실 내실 부실 절실 착실 충실 오늘날 옛날
 전날 다음날 훗날 어느날 맨날 여름날 설날 그날 이날 첫날 생날 지난날 앞날 봄날 온종일 종일 당일 만일 과메일
 시골 단골 해골 몰골 산골 두개골 월드볼 테니스볼 풋볼 핸드볼 절친 되길 하길 있길 알고있길 않길 가길 만나길
-버렸길 도와주길 서둘 폴 빌 페인트칠 색칠 먹칠 잘잘 스페셜 클 시클 힐 룰 메달 페달
+버렸길 도와주길 서둘 폴 빌 페인트칠 색칠 먹칠 잘잘 스페셜 시클 힐 룰 메달 페달
 모델 동지달 섣달 시월 하루종일 보름달
     """
 )

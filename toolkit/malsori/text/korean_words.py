@@ -9,13 +9,17 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 from malsori.text import jamo
-from malsori.text.korean_exceptions import PARTICLES, entries
+from malsori.text.korean_exceptions import PARTICLES, entries, moved, with_n
 from malsori.text.korean_suffixes import suffixes
-from malsori.text.korean_verbs import verb_endings
+from malsori.text.korean_verbs import is_form_in_l, verb_endings
 from malsori.text.tables import word_set
 
 CACHED_WORDS = 100_000
 
+_PREFIXES = frozenset("첫헛홑덧풋뭇윗햇")
+"""Syllables that begin compounds and are never followed by a particle."""
+I_VOWELS = frozenset("ㅣㅑㅕㅛㅠㅖㅒ")
+"""Vowels before which ㄴ is added."""
 _NO_STATIONS = word_set(
     "번역 통역 반역 면역 병역 현역 전역 징역 광역 음역 방역 용역 권역 악역 단역 영역 직역 완역 성역 군역 관역 흥역 홍역 퇴역 복역 검역"
 )
@@ -29,7 +33,9 @@ def respell(word: str) -> str:
     Args:
         word: Precomposed Hangul syllables, one written word.
     """
-    return verb_endings(_station(suffixes(word, _exceptions(word))))
+    if is_form_in_l(word):
+        return word
+    return verb_endings(_station(suffixes(word, _prefix(word, _exceptions(word)))))
 
 
 def _exceptions(word: str) -> str:
@@ -54,6 +60,17 @@ def _exceptions(word: str) -> str:
             spelt.append(word[place])
         place = end
     return "".join(spelt)
+
+
+def _prefix(word: str, spelt: str) -> str:
+    """Articles 15 and 29: what 첫-, 헛- and their like do to a vowel, 첫+아이 처다이, 헛+일 헌닐."""
+    if len(word) < 2 or word[0] not in _PREFIXES or spelt[:2] != word[:2]:
+        return spelt
+    if jamo.initial_of(word[1]) != "ㅇ" or word[1:] in PARTICLES:
+        return spelt
+    if jamo.vowel_of(word[1]) in I_VOWELS and word[1] != "인":
+        return word[0] + with_n(word[0], word[1]) + spelt[2:]
+    return "".join(moved(word[0], word[1])) + spelt[2:]
 
 
 def _ends_noun(word: str, end: int) -> bool:

@@ -24,6 +24,8 @@ from malsori.text.inline import LONGEST as LONGEST_PRONUNCIATION
 
 MOST_CHARACTERS = 1_000_000
 MOST_DEPTH = 32
+MOST_SHOWN = 60
+"""Characters of a tag or a value that a message repeats."""
 LONGEST_BREAK = 60.0
 """Seconds."""
 
@@ -56,7 +58,7 @@ ATTRIBUTES: dict[str, frozenset[str]] = {
 """Tags and what may stand in them."""
 ALPHABETS = ("x-malsori",)
 
-_NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _TIME = re.compile(rf"\+?{_NUMBER}(ms|s)")
 _PERCENT = re.compile(rf"([+-]?){_NUMBER}%")
 _FACTOR = re.compile(_NUMBER)
@@ -128,8 +130,8 @@ def read_plain(text: str) -> Script:
     found = _TAG.search(text) if "<" in text else None
     if found is not None:
         raise MarkupError(
-            f"{found[0]} in a text that is not read as SSML: put the text into <speak>…</speak>, "
-            "or say --ssml (in Python ssml=True)"
+            f"{_shown(found[0])} in a text that is not read as SSML: put the text into "
+            "<speak>…</speak>, or say --ssml (in Python ssml=True)"
         )
     return Script(parts=(Passage(text=text),))
 
@@ -179,7 +181,7 @@ class _Reader:
         if declared is not None:
             before = self._text[: declared.start()]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n") - 1
-            raise self._error(f"{declared[0]} is not read: leave it out", line, column)
+            raise self._error(f"{_shown(declared[0])} is not read: leave it out", line, column)
         try:
             if not self._has_root:
                 self._parser.Parse("<speak>", False)
@@ -207,7 +209,7 @@ class _Reader:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name not in ATTRIBUTES:
-            self._refuse(f"<{name}> is not known; known: {', '.join(sorted(ATTRIBUTES))}")
+            self._refuse(f"<{_shown(name)}> is not known; known: {', '.join(sorted(ATTRIBUTES))}")
         if name == "speak" and self._open:
             self._refuse("<speak> is the root and stands nowhere else")
         if len(self._open) >= MOST_DEPTH:
@@ -218,7 +220,7 @@ class _Reader:
         for attribute in attributes:
             if attribute not in ATTRIBUTES[name]:
                 known = ", ".join(sorted(ATTRIBUTES[name])) or "none"
-                self._refuse(f"<{name} {attribute}>: no such attribute; known: {known}")
+                self._refuse(f"<{name} {_shown(attribute)}>: no such attribute; known: {known}")
         told = {key: _plain(value).strip() for key, value in attributes.items()}
         opened = _Open(name, inside.manner if inside is not None else PLAIN)
         if name == "prosody":
@@ -266,7 +268,7 @@ class _Reader:
         if "time" in told:
             found = _TIME.fullmatch(told["time"])
             if found is None:
-                self._refuse(f"<break time={told['time']!r}>: write seconds or 300ms")
+                self._refuse(f"<break time={_shown(told['time'])!r}>: write seconds or 300ms")
             seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
         if seconds > LONGEST_BREAK:
             self._refuse(f"<break> of {seconds:g} s: {LONGEST_BREAK:g} s is the most")
@@ -278,8 +280,8 @@ class _Reader:
             self._refuse('<phoneme> needs ph="…", tokens with spaces between')
         if told.get("alphabet", ALPHABETS[0]) not in ALPHABETS:
             self._refuse(
-                f"<phoneme alphabet={told['alphabet']!r}>: pronunciations are tokens of the "
-                f"voice's front end; leave it out or write {ALPHABETS[0]}"
+                f"<phoneme alphabet={_shown(told['alphabet'])!r}>: pronunciations are tokens of "
+                f"the voice's front end; leave it out or write {ALPHABETS[0]}"
             )
         if len(told["ph"]) > LONGEST_PRONUNCIATION or set(told["ph"]) & set("[]{}"):
             self._refuse(
@@ -313,11 +315,16 @@ class _Reader:
     ) -> float:
         if value not in names:
             also = f", or {other}" if other else ""
-            self._refuse(f"<{tag} {key}={value!r}>: write one of {', '.join(names)}{also}")
+            self._refuse(f"<{tag} {key}={_shown(value)!r}>: write one of {', '.join(names)}{also}")
         return names[value]
 
     def _instruction(self, target: str, _: str) -> None:
-        self._refuse(f"<?{target}?> is not read: leave it out")
+        self._refuse(f"<?{_shown(target)}?> is not read: leave it out")
+
+
+def _shown(text: str) -> str:
+    """Return what stands in a message, not longer than people read."""
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def _plain(text: str) -> str:
