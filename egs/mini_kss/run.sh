@@ -51,6 +51,8 @@ stage 6 "score: compare with the recordings of: $decode_sets" \
 stage 7 "pack: one file that speaks" \
     malsori pack --exp "$exp" --out "$exp/$name.malsori.zip" --checkpoint "$checkpoint" \
     --licence "$licence" --data-licence "$data_licence"
-stage 8 "export" \
-    malsori export --exp "$exp"
+stage 8 "export: the same for ONNX Runtime" \
+    malsori export --to onnx --if-possible --model "$exp/$name.malsori.zip" \
+    --out "$exp/$name.onnx.zip" \
+    ${vocoder:+--vocoder "$vocoder"}
 finish "안녕하세요. 만나서 반갑습니다." ${corpora:+--language ko}

@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")" && . ../../tools/recipe.sh
 corpus=corpus                       # folder with metadata.csv and wavs
 speaker=LJ                          # id of the one speaker
 language=en                         # what is spoken
+split=corpus                        # corpus: keeps the sets it comes with, if it has such; or anew
 corpora=                            # recipes to train on together, "kss ljspeech"; empty: this one
 token_type=phn                      # phn, char or bpe
 frontend=en                         # text front end; of several languages: ko,en
@@ -34,7 +35,7 @@ dirs=("${dirs[@]/#/$data/}")
 
 stage 1 "data: find the speech, split, write data dirs" \
     for_each_corpus python local/prepare.py --corpus "$corpus" --speaker "$speaker" \
-    --language "$language" --out data --jobs "$jobs"
+    --language "$language" --split "$split" --out data --jobs "$jobs"
 stage 2 "tokens: what the texts sound like" \
     malsori tokens --data "${dirs[@]}" --out "$tokens" --type "$token_type" --frontend "$frontend"
 stage 3 "stats: pitch, energy and lengths" \
@@ -52,6 +53,8 @@ stage 6 "score: compare with the recordings of: $decode_sets" \
 stage 7 "pack: one file that speaks" \
     malsori pack --exp "$exp" --out "$exp/$name.malsori.zip" --checkpoint "$checkpoint" \
     --licence "$licence" --data-licence "$data_licence"
-stage 8 "export" \
-    malsori export --exp "$exp"
+stage 8 "export: the same for ONNX Runtime" \
+    malsori export --to onnx --if-possible --model "$exp/$name.malsori.zip" \
+    --out "$exp/$name.onnx.zip" \
+    ${vocoder:+--vocoder "$vocoder"}
 finish "Hello. Nice to meet you." ${corpora:+--language "$language"}

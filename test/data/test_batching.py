@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from malsori.core.errors import ConfigError
-from malsori.data.batching import BUCKET_SECONDS, plan_epoch, share
+from malsori.data.batching import BUCKET_SECONDS, Plan, plan_epoch
 
 lengths = st.lists(st.floats(0.05, 20.0), min_size=1, max_size=80).map(np.array)
 budget = st.floats(0.5, 60.0)
@@ -17,7 +20,7 @@ def test_every_utterance_once_and_no_batch_too_long(
     seconds: np.ndarray, batch_seconds: float, seed: int, epoch: int
 ) -> None:
     plan = plan_epoch(seconds, batch_seconds, seed, epoch)
-    assert sorted(np.concatenate(plan).tolist()) == list(range(len(seconds)))
+    assert sorted(np.concatenate(list(plan)).tolist()) == list(range(len(seconds)))
     for batch in plan:
         padded = seconds[batch].max() * len(batch)
         assert padded <= batch_seconds * (1 + 1e-9) or len(batch) == 1
@@ -56,8 +59,12 @@ def test_membership_and_order_change_with_epoch_and_seed() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 8))
 def test_shares_are_disjoint_equally_long_and_complete(count: int, world: int) -> None:
-    batches = [np.array([i]) for i in range(count)]
-    shares = [[int(b[0]) for b in share(batches, rank, world)] for rank in range(world)]
+    one_each = np.stack([np.arange(count), np.arange(count) + 1], axis=1)
+    plan = Plan(rows=np.arange(count, dtype=np.int32), bounds=one_each.astype(np.int32))
+    shares = [[int(batch[0]) for batch in plan.share(rank, world)] for rank in range(world)]
+    for own, rank in zip(shares, range(world), strict=True):
+        rest = plan.share(rank, world).from_batch(1)
+        assert [int(batch[0]) for batch in rest] == own[1:] and len(rest) == len(own) - 1
     assert {len(own) for own in shares} == {-(-count // world)}
     flat = [i for own in shares for i in own]
     assert set(flat) == set(range(count))
@@ -68,7 +75,7 @@ def test_shares_are_disjoint_equally_long_and_complete(count: int, world: int) -
 
 def test_one_process_has_everything() -> None:
     plan = plan_epoch(np.full(10, 1.0), 3.0, 1, 0)
-    assert share(plan, 0, 1) == plan
+    np.testing.assert_array_equal(plan.share(0, 1).bounds, plan.bounds)
 
 
 @pytest.mark.parametrize("batch", [0.0, -1.0, float("nan")])
@@ -82,7 +89,25 @@ def test_no_utterance_is_refused() -> None:
         plan_epoch(np.zeros(0), 10.0, 1, 0)
 
 
-def test_a_million_utterances_are_planned_quickly() -> None:
+@given(lengths, budget)
+def test_a_batch_is_as_full_as_it_may_be(seconds: np.ndarray, batch_seconds: float) -> None:
+    plan = plan_epoch(seconds, batch_seconds, 1, 0)
+    ends = {int(last): int(first) for first, last in plan.bounds}
+    for last, first in ends.items():
+        if last < len(seconds):
+            longest = seconds[plan.rows[first : last + 1]].max()
+            assert longest * (last + 1 - first) > batch_seconds
+
+
+def test_a_plan_takes_a_few_numbers_for_each_row_and_no_objects() -> None:
     seconds = np.random.default_rng(0).uniform(1, 10, 200_000)
-    plan = plan_epoch(seconds, 120.0, 1, 0)
+    gc.collect()
+    objects = len(gc.get_objects())
+    tracemalloc.start()
+    plan = plan_epoch(seconds, 20.0, 1, 0)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert sum(map(len, plan)) == len(seconds)
+    assert len(gc.get_objects()) - objects < 50
+    assert held < 4 * len(seconds) + 12 * len(plan)
+    assert peak < 32 * len(seconds)

@@ -75,6 +75,19 @@ def test_rows_that_stage_3_rejected_are_left_out(copy_corpus: Callable[[], Any])
         np.testing.assert_array_equal(one.log_f0, other.log_f0)
 
 
+def test_texts_that_stage_2_rejected_are_left_out(copy_corpus: Callable[[], Any]) -> None:
+    corpus = copy_corpus()
+    whole = dataset(corpus)
+    edit(corpus.tokens / "train.tokens", lambda lines: [*lines[:2], *lines[3:]])
+    edit(corpus.stats / "train.f0.scp", lambda lines: [*lines[:2], *lines[3:7], *lines[8:]])
+    fewer = dataset(corpus)
+    left = [i for i in range(16) if i not in (2, 7)]
+    assert len(fewer) == len(left)
+    for i, same in enumerate(left):
+        assert (fewer.key(i), fewer.token_text(i)) == (whole.key(same), whole.token_text(same))
+        assert fewer.seconds[i] == whole.seconds[same]
+
+
 def test_data_that_changed_since_is_refused(copy_corpus: Callable[[], Any]) -> None:
     corpus = copy_corpus()
     edit(corpus.tokens / "train.tokens", lambda lines: lines[:4] + lines[5:])

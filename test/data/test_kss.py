@@ -7,12 +7,14 @@ import stat
 import unicodedata
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 from malsori.core.errors import MalsoriError
+from malsori.data import corpus_zip
 from malsori.data.kss import newest_transcript, read_corpus
 from malsori.data.prepare import Limits, prepare
 
@@ -178,6 +180,36 @@ def test_a_zip_file_is_extracted_once(corpus: Path, tmp_path: Path) -> None:
     write(corpus, transcript(expanded="새 것"))
     zipped(corpus)
     assert read_corpus(archive, extract_to=folder)[0].text == "새 것"
+
+
+def test_an_extraction_goes_on_where_it_stopped(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(corpus, transcript())
+    archive, folder = zipped(corpus), tmp_path / "data" / "kss_audio"
+    names: list[str] = []
+    extract_one = corpus_zip._extract_one
+
+    def until_the_third(*words: Any) -> None:
+        names.append(words[2].filename)
+        if len(names) == 3:
+            raise KeyboardInterrupt
+        extract_one(*words)
+
+    monkeypatch.setattr(corpus_zip, "_extract_one", until_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        read_corpus(archive, extract_to=folder)
+    assert not folder.exists()
+    (half,) = folder.parent.glob(f".kss_audio.unfinished/{names[1]}")
+    half.write_bytes(half.read_bytes()[:-1] + b"?")  # as long as it should be
+    first = names.copy()
+    rows = read_corpus(archive, extract_to=folder)
+    assert names[3:5] == first[1:3] and first[0] not in names[3:]
+    assert all(row.wav.is_file() for row in rows)
+    assert [path.name for path in folder.parent.iterdir()] == ["kss_audio"]
+    with zipfile.ZipFile(archive) as opened:
+        for name in names:
+            assert (folder / name).read_bytes() == opened.read(name)
 
 
 def test_a_folder_that_came_from_elsewhere_is_not_replaced(corpus: Path) -> None:

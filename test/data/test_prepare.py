@@ -1,8 +1,7 @@
-"""Stage 1: splits, trimming, rejection, and that it can be run again."""
+"""Stage 1: trimming, rejection, and that it can be run again."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import subprocess
@@ -42,59 +41,6 @@ def corpus(tmp_path: Path) -> list[Utterance]:
     return utterances
 
 
-@given(
-    count=st.integers(3, 400),
-    dev=st.integers(1, 60),
-    test=st.integers(1, 60),
-    rule=st.sampled_from(["even", "last"]),
-)
-@settings(max_examples=150, deadline=None)
-def test_every_split_has_three_sets_that_share_nothing(
-    count: int, dev: int, test: int, rule: str
-) -> None:
-    ids = [f"{i:04d}" for i in range(count)]
-    sets = Split(dev=dev, test=test, rule=rule).sets(ids)  # type: ignore[arg-type]
-    assert list(sets) == ids
-    sizes = {name: list(sets.values()).count(name) for name in ("train", "dev", "test")}
-    assert min(sizes.values()) >= 1
-    assert sum(sizes.values()) == count
-    assert sizes["dev"] <= dev and sizes["test"] <= test
-    if dev + test <= count // 5:
-        assert (sizes["dev"], sizes["test"]) == (dev, test)
-
-
-def test_the_even_split_is_the_one_of_espnet() -> None:
-    ids = [f"{i:05d}" for i in range(12854)]  # as many as KSS has
-    sets = Split().sets(ids)
-    held_out = [key for key in ids if sets[key] != "train"]
-    assert {sets[key] for key in held_out[:250]} == {"dev"}
-    assert {sets[key] for key in held_out[250:]} == {"test"}
-    # the same numbers, given to the recursion of Kaldi's subset_scp.pl, run by perl
-    told = "".join(f"{key}\n" for key in held_out).encode()
-    assert hashlib.sha256(told).hexdigest().startswith("f23359b844e4b108")
-    assert (*held_out[:3], *held_out[249:251], held_out[-1]) == (
-        *("00049", "00074", "00099"),
-        *("06426", "06476"),
-        "12853",
-    )
-
-
-def test_the_last_split_is_the_end_of_the_corpus() -> None:
-    ids = [f"{i:05d}" for i in range(13100)]
-    sets = Split(rule="last").sets(ids)
-    assert {sets[key] for key in ids[:-500]} == {"train"}
-    assert {sets[key] for key in ids[-500:-250]} == {"dev"}
-    assert {sets[key] for key in ids[-250:]} == {"test"}
-
-
-def test_a_small_corpus_gives_a_tenth_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    sets = Split().sets([f"{i:03d}" for i in range(50)])
-    assert list(sets.values()).count("dev") == 5 and list(sets.values()).count("test") == 5
-    assert "dev gets 5 instead of 250, test 5 instead of 250" in caplog.text
-    with pytest.raises(MalsoriError, match="2 utterances with audio"):
-        Split().sets(["a", "b"])
-
-
 def test_the_data_dirs_are_right_and_silence_is_cut(
     corpus: list[Utterance], tmp_path: Path
 ) -> None:
@@ -132,7 +78,7 @@ def test_a_second_run_writes_the_same_bytes_in_any_order(
     for path, content in files.items():
         assert (tmp_path / "data" / path).read_bytes() == content
     assert {path.name for path in (tmp_path / "data").iterdir()} == {
-        *("train", "dev", "test", "rejected.tsv")
+        *("train", "dev", "test", "rejected.tsv", "examined.tsv")
     }
 
 

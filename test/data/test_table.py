@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malsori.core.errors import MalsoriError
-from malsori.data.table import Table
+from malsori.data.table import BLOCK, Table
 
 KEYS = st.text(st.characters(categories=("L", "N")) | st.sampled_from("_-."), min_size=1)
 VALUES = st.lists(KEYS, max_size=4).map(" ".join)
@@ -33,6 +33,8 @@ def test_a_table_is_the_dictionary_it_was_written_from(
     table = Table(written(tmp_path_factory.mktemp("table") / "text", rows, end))
     assert dict(table.items()) == rows
     assert len(table) == len(rows)
+    assert list(table.keys()) == list(dict(table.items()))
+    assert table.distinct() == sorted(set(rows.values()))
     for i in range(len(table)):
         assert table.find(table.key(i)) == i
         assert table.has_key(i, table.key(i))
@@ -44,6 +46,17 @@ def test_a_table_is_the_dictionary_it_was_written_from(
 def test_a_pickled_table_opens_again(tmp_path: Path) -> None:
     table = pickle.loads(pickle.dumps(Table(written(tmp_path / "t", {"a": "1", "b": "2"}))))  # noqa: S301
     assert table.value(1) == "2"
+
+
+@pytest.mark.parametrize("count", [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_rows_around_the_ends_of_blocks(tmp_path: Path, count: int, end: str) -> None:
+    rows = {f"{i:03}": f"value\r{i}" for i in range(count)}
+    table = Table(written(tmp_path / "t", rows, end))
+    assert len(table) == count and list(table.keys()) == sorted(rows)
+    for i in reversed(range(count)):
+        assert (table.key(i), table.value(i)) == (f"{i:03}", f"value\r{i}")
+        assert table.find(f"{i:03}") == i and not table.has_key(i, "zzz")
 
 
 def test_tabs_and_spaces_around_the_value(tmp_path: Path) -> None:
@@ -111,6 +124,6 @@ def test_many_rows_are_no_objects(tmp_path: Path) -> None:
     gc.collect()
     assert len(table) == rows
     assert len(gc.get_objects()) - objects < 50
-    assert held < 5 * rows  # four bytes a row
-    assert peak < 100 * rows
+    assert held < rows  # four bytes for each block of sixteen
+    assert peak < 50 * rows
     assert table.value(table.find("utt_00123456") or 0) == "무슨 말이든 123456"

@@ -95,3 +95,25 @@ def test_its_first_stages_run(layout: str, tmp_path: Path) -> None:
         assert check(tmp_path / "mine" / "data" / name) == []
         rows = (tmp_path / "mine" / "data" / name / "utt2spk").read_text().splitlines()
         assert len(rows) == count and all(row.endswith(" mine") for row in rows)
+
+
+def test_the_sets_of_the_corpus_or_others(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", "kaldi", "ko", 16000)
+    (corpus / "text").rename(corpus / "all")
+    rows = (corpus / "all").read_text().splitlines(keepends=True)
+    for name, part in (("train", rows[:7]), ("valid", rows[7:10]), ("test", rows[10:])):
+        (corpus / name).mkdir()
+        (corpus / name / "text").write_text("".join(part))
+        (corpus / name / "wav.scp").write_text((corpus / "wav.scp").read_text())
+    make("mine", "--corpus", str(corpus), "--out", str(tmp_path / "mine"))
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for words, sizes in (([], [7, 3, 2]), (["--split", "anew"], [10, 1, 1])):
+        command = [str(tmp_path / "mine" / "run.sh"), "--stop-stage", "1", *words]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        texts = [tmp_path / "mine" / "data" / name / "text" for name in ("train", "dev", "test")]
+        assert [len(path.read_text().splitlines()) for path in texts] == sizes
+        assert ("sets as the corpus has them: train 7" in done.stdout) == (not words)
+    assert "12 of them were heard in an earlier run" in done.stdout

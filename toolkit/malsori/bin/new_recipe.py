@@ -12,8 +12,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.epilog = (
         "example: malsori new-recipe my_voice --corpus ~/recordings   (how the corpus is laid out "
-        "is recognised: KSS, LJSpeech, Piper, lists in CSV or TSV, Kaldi, Lhotse, Hugging Face, "
-        "texts beside the audio)"
+        "is recognised: KSS, LJSpeech, VCTK, Piper, VITS's lists, CSV or TSV, Kaldi, Lhotse, "
+        "Hugging Face, texts beside the audio)"
     )
     parser.add_argument("name", metavar="NAME", help="name of the recipe, as my_voice")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,20 @@ class AudioSource:
     """Where the utterance begins in it, in seconds."""
     end: float | None = None
     """Where the utterance ends in it, in seconds; None for the end of the file."""
+
+
+def state_key(source: AudioSource) -> bytes | None:
+    """Return 16 bytes for the place, size and time of change of audio; None if it is not there."""
+    file, colon, offset = source.path.rpartition(":")
+    try:
+        state = os.stat(source.path)
+    except OSError:
+        try:
+            state = os.stat(file if colon and offset.isdecimal() else source.path)
+        except OSError:
+            return None
+    words = f"{source.path}\0{source.start}\0{source.end}\0{state.st_size}\0{state.st_mtime_ns}"
+    return hashlib.blake2b(words.encode(errors="surrogateescape"), digest_size=16).digest()
 
 
 class AudioFiles:

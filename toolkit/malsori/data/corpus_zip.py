@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from malsori.core.errors import MalsoriError
-from malsori.core.files import atomic_folder, read_json, write_json
+from malsori.core.files import read_json, sync_file, sync_folder, write_json
 from malsori.core.log import get_logger, progress
 
 log = get_logger(__name__)
@@ -22,8 +24,9 @@ COPIED_BYTES = 1 << 20
 def extract(archive: Path, folder: Path, suffixes: Iterable[str]) -> Path:
     """Return ``folder`` with the members of a zip file that end in one of the suffixes.
 
-    A folder that holds this same zip file's members already is left as it is. A member that
-    is damaged is left out, with a warning.
+    A folder that holds this same zip file's members already is left as it is, and one that was
+    not finished is: its whole members are kept. A member that is damaged is left out, with a
+    warning.
 
     Args:
         archive: The zip file.
@@ -34,7 +37,7 @@ def extract(archive: Path, folder: Path, suffixes: Iterable[str]) -> Path:
         MalsoriError: No zip file, an unsafe member, or not enough room on the disk.
     """
     stat_of_archive = archive.stat()
-    origin = {
+    origin: dict[str, str | int] = {
         "archive": archive.name,
         "bytes": stat_of_archive.st_size,
         "modified": stat_of_archive.st_mtime_ns,
@@ -49,12 +52,10 @@ def extract(archive: Path, folder: Path, suffixes: Iterable[str]) -> Path:
     try:
         with zipfile.ZipFile(archive) as opened:
             members = _wanted(archive, opened, set(suffixes))
-            _require_room(archive, folder, sum(member.file_size for member in members))
+            left = [m for m in members if not (_aside(folder) / m.filename).is_file()]
+            _require_room(archive, folder, sum(member.file_size for member in left))
             log.info("extracting %d files of %s into %s", len(members), archive, folder)
-            with atomic_folder(folder) as aside:
-                for member in progress(members, len(members), "zip"):
-                    _extract_one(archive, opened, member, aside)
-                write_json(aside / ORIGIN, origin)
+            _extract_all(archive, opened, members, folder, origin)
     except (zipfile.BadZipFile, EOFError) as error:
         raise MalsoriError(
             f"{archive}: not a whole zip file ({error}): download it again"
@@ -88,6 +89,58 @@ def _require_room(archive: Path, folder: Path, needed: int) -> None:
         raise MalsoriError(
             f"{archive}: extracting it takes {needed >> 20} MB, {place} has {free >> 20} MB free"
         )
+
+
+def _extract_all(
+    archive: Path,
+    opened: zipfile.ZipFile,
+    members: list[zipfile.ZipInfo],
+    folder: Path,
+    origin: dict[str, str | int],
+) -> None:
+    """Write the members beside ``folder`` and put them there when all are written.
+
+    What a run that was killed had written beside it is taken over.
+    """
+    aside = _aside(folder)
+    kept = 0
+    try:
+        if not (aside / ORIGIN).is_file() or read_json(aside / ORIGIN) != origin:
+            shutil.rmtree(aside, ignore_errors=True)
+            write_json(aside / ORIGIN, origin)
+        for member in progress(members, len(members), "zip"):
+            if _is_whole(aside / member.filename, member):
+                kept += 1
+            else:
+                _extract_one(archive, opened, member, aside)
+        if kept:
+            log.info("%d of them were extracted by an earlier run", kept)
+        for path in aside.rglob("*"):
+            if path.is_file():
+                sync_file(path)
+        if folder.exists():
+            shutil.rmtree(folder)  # of another zip file, which can be extracted again
+        os.replace(aside, folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise MalsoriError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _aside(folder: Path) -> Path:
+    """Return where members are written: always the same place, for a run that goes on."""
+    return folder.with_name(f".{folder.name}.unfinished")
+
+
+def _is_whole(path: Path, member: zipfile.ZipInfo) -> bool:
+    """Return whether a file has the content of a member, by its size and checksum."""
+    if not path.is_file() or path.stat().st_size != member.file_size:
+        return False
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(COPIED_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return checksum == member.CRC
 
 
 def _extract_one(

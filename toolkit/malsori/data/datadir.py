@@ -9,6 +9,7 @@ encoder. Paths in them are absolute, or relative to the folder in which the comm
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,10 @@ class DataDir:
     def key(self, i: int) -> str:
         """Return the id of utterance ``i``, 0 ≤ i < len."""
         return self._text.key(i)
+
+    def keys(self) -> Iterator[str]:
+        """Yield the ids of all utterances."""
+        return self._text.keys()
 
     def find(self, key: str) -> int | None:
         """Return the number of the utterance with this id, None if there is none."""
@@ -206,7 +211,7 @@ class DataDir:
 
     def languages(self) -> list[str]:
         """Return all languages, sorted; none where the data dir has no ``utt2lang``."""
-        return [] if self._language is None else sorted({v for _, v in self._language.items()})
+        return [] if self._language is None else self._language.distinct()
 
     def _read_vector(self, table: Table, row: int) -> NDArray[np.float32]:
         try:

@@ -128,11 +128,12 @@ class SpeechDataset:
             )
         self.tokens = _stage_table(Path(config.tokens) / f"{name}.tokens", 2, "tokens")
         self.f0 = _stage_table(Path(config.stats) / f"{name}.f0.scp", 3, "stats")
-        self._rows = _matching_rows(self.f0, self.data)
         self._token_rows = _matching_rows(self.f0, self.tokens)
+        self._rows = _matching_rows(self.tokens, self.data)[self._token_rows]
         self._speakers = {speaker: i for i, speaker in enumerate(names.speakers)}
         self._languages = {language: i for i, language in enumerate(names.languages)}
-        self.seconds: NDArray[np.float64] = self.data.seconds[self._rows]
+        seconds, rows = self.data.seconds, self._rows
+        self.seconds = seconds if len(rows) == len(seconds) else seconds[rows]
         self._durations = DurationFolder(config.durations) if config.durations else None
         self._cache = open_cache(
             config, name, self.seconds, audio.sample_rate, self.data.fingerprint
@@ -235,25 +236,28 @@ def _stage_table(path: Path, stage: int, command: str) -> Table:
     return Table(path)
 
 
-def _matching_rows(wanted: Table, among: DataDir | Table) -> NDArray[np.int64]:
-    """Return the row in ``among`` of each key of ``wanted``; both are sorted.
+def _matching_rows(wanted: Table, among: DataDir | Table) -> NDArray[np.int32]:
+    """Return the row in ``among`` of each key of ``wanted``, (rows,); both are sorted.
 
     Raises:
         MalsoriError: A key is missing there.
     """
+    rows = np.arange(len(wanted), dtype=np.int32)
     if len(wanted) == len(among):
         same = all(wanted.has_key(i, among.key(i)) for i in (0, len(wanted) // 2, len(wanted) - 1))
         if same:
-            return np.arange(len(wanted))
-    rows = np.empty(len(wanted), dtype=np.int64)
-    for i in range(len(wanted)):
-        row = among.find(wanted.key(i))
-        if row is None:
+            return rows
+    others = enumerate(among.keys())
+    for i, key in enumerate(wanted.keys()):
+        for row, other in others:
+            if other == key:
+                rows[i] = row
+                break
+        else:
             raise MalsoriError(
-                f"{wanted.path}:{i + 1}: {wanted.key(i)!r} is not in {among.path}; "
+                f"{wanted.path}:{i + 1}: {key!r} is not in {among.path}; "
                 "the data changed: run stages 2 and 3 again"
             )
-        rows[i] = row
     return rows
 
 

@@ -2,6 +2,7 @@
 
 A line is ``id|text`` or ``id|text|normalised text``; the normalised text is taken where there is
 one. Quotation marks are part of the text, not CSV quoting. Audio is ``wavs/ID.wav`` or ``.flac``.
+Where lists (``train.txt``, ``val.txt``) are beside it, they say what is in which set.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from malsori.core.errors import MalsoriError
 from malsori.core.log import get_logger
+from malsori.data.layouts.sets import with_listed_sets
 from malsori.data.prepare import Utterance
 
 log = get_logger(__name__)
@@ -60,7 +62,7 @@ def read_corpus(
     ]
     if not rows:
         raise MalsoriError(f"{metadata}: has no lines")
-    return rows
+    return with_listed_sets(rows, metadata.parent)
 
 
 def _utterance(metadata: Path, number: int, line: str, speaker: str, language: str) -> Utterance:

@@ -4,6 +4,8 @@ A corpus script lists its utterances; ``prepare`` reads every audio file once, f
 speech in it begins and ends, sets aside what cannot be used, with the reason, and writes the data
 dirs. Audio is never copied: trimming is a row in ``segments``. Paths in ``wav.scp`` are absolute,
 so that a command may run in any folder. The same corpus gives the same bytes again.
+
+What was heard is kept in ``examined.tsv``: a run that was stopped goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,16 +15,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from logging import INFO, WARNING
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from malsori.core.errors import MalsoriError
 from malsori.core.files import atomic_folder, atomic_write
 from malsori.core.log import get_logger, progress
-from malsori.dsp.audio import AudioError, read
-from malsori.dsp.silence import speech_bounds
+from malsori.data.audio_files import AudioSource
+from malsori.data.examination import Examined
+from malsori.data.splits import SETS, UNLISTED, Split, has_sets
+from malsori.dsp.audio import AudioError
 
 log = get_logger(__name__)
 
@@ -30,6 +34,10 @@ FRAMES_PER_SECOND = 100  # a character is spoken in 10 ms at the very least
 INVISIBLE = re.compile("[\ufeff\u200b\u200c\u200d\u2060\u00ad\x00-\x08\x0e-\x1f\x7f]")
 ID = re.compile(r"[^\s/\\]+")
 SAMPLE = "train_sample"
+LONGEST_SECONDS = 600.0
+"""Longer audio files are not decoded as a whole, unless utterances may be as long."""
+HELD_OUT_FIRST = ("test", "dev", "", "train", UNLISTED)
+"""Which one of two utterances of one id is used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,54 +60,8 @@ class Utterance:
     """Where it begins in the audio file, in seconds."""
     end: float | None = None
     """Where it ends in the audio file, in seconds; None for the end of the file."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Split:
-    """Which utterances go to dev and test; the rest is for training.
-
-    It is decided over all listed utterances with an audio file, in the order of their ids, before
-    any is rejected for its sound or length, so that a set never changes because of another.
-    """
-
-    dev: int = 250
-    """Utterances for validation, above 0."""
-    test: int = 250
-    """Utterances for decoding and scores, above 0."""
-    rule: Literal["even", "last"] = "even"
-    """"even" takes dev + test evenly from the whole corpus, the first of these for dev (ESPnet's
-    KSS recipe); "last" takes the last dev + test ones (ESPnet's LJSpeech recipe)."""
-
-    def sets(self, ids: Sequence[str]) -> dict[str, str]:
-        """Return the set ("train", "dev", "test") of each id.
-
-        A corpus with less than ten times dev + test utterances gives a tenth to each of the two
-        instead, with a warning.
-
-        Args:
-            ids: Ids in the order of their bytes.
-
-        Raises:
-            MalsoriError: There are fewer than three utterances.
-        """
-        if len(ids) < 3:
-            raise MalsoriError(f"{len(ids)} utterances with audio: a recipe needs at least 3")
-        dev, test = self.dev, self.test
-        if dev + test > len(ids) // 5:
-            dev, test = (min(wanted, max(len(ids) // 10, 1)) for wanted in (dev, test))
-        if (dev, test) != (self.dev, self.test):
-            log.warning(
-                "%d utterances are few: dev gets %d instead of %d, test %d instead of %d",
-                *(len(ids), dev, self.dev, test, self.test),
-            )
-        if self.rule == "even":
-            held_out = _spread(0, len(ids), dev + test)
-        else:
-            held_out = list(range(len(ids) - dev - test, len(ids)))
-        chosen = dict.fromkeys(ids, "train")
-        for place, i in enumerate(held_out):
-            chosen[ids[i]] = "dev" if place < dev else "test"
-        return chosen
+    set: str = ""
+    """"train", "dev" or "test" where the corpus has such sets, "none" where these leave it out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,18 +115,22 @@ def prepare(
     """
     limits = limits or Limits()
     rejected: list[tuple[str, str]] = []
-    listed = _unique(sorted(utterances, key=lambda each: each.id.encode()), rejected)
+    listed = _unique(sorted(utterances, key=_order), rejected)
     if not listed:
         raise MalsoriError("the corpus lists no utterances")
-    present = [each.id for each in listed if _has_audio(each.wav)]
-    log.info("%d utterances, %d with an audio file", len(listed), len(present))
-    sets = (split or Split()).sets(present)
-    kept: dict[str, list[Prepared]] = {"train": [], "dev": [], "test": []}
-    for each, result in zip(listed, _examine_all(listed, trim, limits, jobs), strict=True):
-        if isinstance(result, str):
-            rejected.append((each.id, result))
-        else:
-            kept[sets[each.id]].append(result)
+    sets, listed = _sets(listed, split or Split())
+    kept: dict[str, list[Prepared]] = {name: [] for name in SETS}
+    with Examined(out / "examined.tsv") as examined:
+        results = _examine_all(listed, examined, trim, limits, jobs)
+        for each, result in zip(listed, results, strict=True):
+            if isinstance(result, str):
+                rejected.append((each.id, result))
+            elif each.id in sets:
+                kept[sets[each.id]].append(result)
+            else:
+                rejected.append((each.id, "its audio file came while the stage ran: run it again"))
+        if examined.known:
+            log.info("%d of them were heard in an earlier run", examined.known)
     _write_rejected(out / "rejected.tsv", rejected, len(listed), limits.max_rejected)
     _log_rates([row.sample_rate for rows in kept.values() for row in rows])
     if sample:
@@ -211,24 +177,54 @@ def clean_text(text: str) -> str:
     return " ".join(INVISIBLE.sub("", unicodedata.normalize("NFC", text)).split())
 
 
+def _order(each: Utterance) -> tuple[bytes, int]:
+    """Return what utterances are sorted by; of one id, those that are held out come first."""
+    if each.set not in HELD_OUT_FIRST:
+        raise MalsoriError(f"{each.id}: set {each.set!r}: sets are train, dev and test")
+    return each.id.encode(), HELD_OUT_FIRST.index(each.set)
+
+
 def _unique(utterances: list[Utterance], rejected: list[tuple[str, str]]) -> list[Utterance]:
-    """Return the utterances without those whose id was used before; add these to rejected."""
+    """Return the utterances without those whose id was used before; add these to rejected.
+
+    One that is in two sets, and else the same, is no fault: the one that is held out stays.
+    """
     unique: list[Utterance] = []
+    twice = 0
     for each in utterances:
-        if unique and unique[-1].id == each.id:
-            rejected.append((each.id, f"the id is used twice; this one is {each.wav}"))
-        else:
+        if not unique or unique[-1].id != each.id:
             unique.append(each)
+        elif replace(each, set="") == replace(unique[-1], set=""):
+            twice += 1
+        else:
+            rejected.append((each.id, f"the id is used twice; this one is {each.wav}"))
+    if twice:
+        log.warning("%d utterances are listed twice: what is held out is not trained on", twice)
     return unique
 
 
+def _sets(listed: list[Utterance], split: Split) -> tuple[dict[str, str], list[Utterance]]:
+    """Return the set of every id with an audio file, and the utterances that are in a set."""
+    keep = split.keep and has_sets(each.set for each in listed)
+    if keep:
+        left_out = sum(each.set == UNLISTED for each in listed)
+        if left_out:
+            log.warning("%d utterances are in none of the corpus's sets: left out", left_out)
+        listed = [each for each in listed if each.set != UNLISTED]
+    present = [each for each in listed if has_audio(each.wav)]
+    log.info("%d utterances, %d with an audio file", len(listed), len(present))
+    if keep and has_sets(each.set for each in present):
+        return split.complete({each.id: each.set for each in present}), listed
+    return split.sets([each.id for each in present]), listed
+
+
 def _examine_all(
-    utterances: list[Utterance], trim: bool, limits: Limits, jobs: int
+    utterances: list[Utterance], examined: Examined, trim: bool, limits: Limits, jobs: int
 ) -> Iterable[Prepared | str]:
     """Yield what ``_examine`` says of each; threads, since libsndfile and numpy free the lock."""
 
     def examine(each: Utterance) -> Prepared | str:
-        return _examine(each, trim, limits)
+        return _examine(each, examined, trim, limits)
 
     if jobs <= 1:
         yield from progress(map(examine, utterances), len(utterances), "audio")
@@ -237,21 +233,20 @@ def _examine_all(
         yield from progress(pool.map(examine, utterances), len(utterances), "audio")
 
 
-def _examine(each: Utterance, trim: bool, limits: Limits) -> Prepared | str:
+def _examine(each: Utterance, examined: Examined, trim: bool, limits: Limits) -> Prepared | str:
     """Return the utterance with cleaned text and its bounds, or why it cannot be used."""
     text = clean_text(each.text)
     if problem := each.problem or _name_problem(each):
         return problem
     if not text:
         return "empty text"
+    source = AudioSource(path=str(each.wav.absolute()), start=each.start, end=each.end)
     try:
-        wav, rate = read(each.wav, None, each.start, each.end)
-        start, end = speech_bounds(wav, rate)
+        heard = examined.hear(source, max(LONGEST_SECONDS, limits.max_seconds))
     except AudioError as error:
         return error.reason
-    if not trim:
-        start, end = 0.0, len(wav) / rate
-    whole = int((each.start + len(wav) / rate) * 10_000) / 10_000
+    start, end = (heard.start, heard.end) if trim else (0.0, heard.seconds)
+    whole = int((each.start + heard.seconds) * 10_000) / 10_000
     first, last = f"{each.start + start:.4f}", f"{min(each.start + end, whole):.4f}"
     seconds = float(last) - float(first)
     if not limits.min_seconds <= seconds <= limits.max_seconds:
@@ -263,10 +258,10 @@ def _examine(each: Utterance, trim: bool, limits: Limits) -> Prepared | str:
     cleaned = Utterance(
         id=each.id, wav=each.wav, text=text, speaker=each.speaker, language=each.language
     )  # where it is, the bounds say from here on
-    return Prepared(cleaned, first, last, f"{seconds:.4f}", rate)
+    return Prepared(cleaned, first, last, f"{seconds:.4f}", heard.sample_rate)
 
 
-def _has_audio(wav: Path) -> bool:
+def has_audio(wav: Path) -> bool:
     """Return whether the audio file, or the archive of ``archive.ark:offset``, is there."""
     archive, _, offset = str(wav).rpartition(":")
     return wav.is_file() or (offset.isdecimal() and Path(archive).is_file())
@@ -308,22 +303,6 @@ def _log_rates(rates: list[int]) -> None:
     counted = Counter(rates).most_common()
     told = ", ".join(f"{rate} Hz ({count} files)" for rate, count in counted)
     log.log(WARNING if len(counted) > 1 else INFO, "sample rate: %s", told)
-
-
-def _spread(start: int, end: int, count: int) -> list[int]:
-    """Return ``count`` numbers of ``start`` ≤ n < ``end``, evenly spread.
-
-    Each half of the range gives half of them, the second half the odd one, and so on down.
-
-    Source: the rule of Kaldi's utils/subset_scp.pl, which ESPnet's KSS recipe relies on.
-    """
-    if count == 0:
-        return []
-    if end - start == 1:
-        return [start]
-    middle = start + (end - start) // 2
-    half = count // 2
-    return [*_spread(start, middle, half), *_spread(middle, end, count - half)]
 
 
 def _length(rows: Sequence[Prepared]) -> str:

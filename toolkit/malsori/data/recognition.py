@@ -6,14 +6,15 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from malsori.core.errors import MalsoriError
 from malsori.data.layouts import LAYOUTS, huggingface, layout, recognise
-from malsori.data.prepare import Utterance
+from malsori.data.prepare import Utterance, has_audio
+from malsori.data.splits import SETS, UNLISTED, has_sets
 from malsori.dsp import audio
 from malsori.dsp.audio import AudioError
 
@@ -42,6 +43,9 @@ class Recognised:
     """"ko" or "en" by the texts' letters; None for others."""
     sample_rate: int | None
     """The most frequent one of some files; None where none can be read."""
+    sets: dict[str, int] = field(default_factory=dict)
+    """How many utterances are in each set that the corpus comes with, and in none; empty if it has
+    no sets."""
 
     def told(self) -> list[str]:
         """Return what was recognised, a line each."""
@@ -55,6 +59,11 @@ class Recognised:
         count = f"{self.utterances} utterances of {self.speakers} speaker(s)"
         rate = f", {self.sample_rate} Hz" if self.sample_rate else ""
         lines.append(f"{count}{rate}; {spoken}")
+        if self.sets:
+            counted = ", ".join(f"{name} {self.sets[name]}" for name in SETS if name in self.sets)
+            left_out = self.sets.get(UNLISTED, 0)
+            others = f"; {left_out} in none of them are left out" if left_out else ""
+            lines.append(f"its own sets are kept: {counted}{others} (not with run.sh --split anew)")
         if self.unusable:
             lines.append(
                 f"{self.unusable} of them cannot be used, the first: {self.problem} (stage 1 lists "
@@ -91,8 +100,8 @@ def look_at(corpus: Path, name: str | None = None) -> Recognised:
         rows: list[Utterance] = layout(chosen).read_corpus(
             corpus, speaker="speaker", language="", extract_to=Path(aside)
         )
-    usable = [each for each in rows if not each.problem and _there(each)]
-    bad = next((each for each in rows if each.problem or not _there(each)), None)
+    usable = [each for each in rows if not each.problem and has_audio(each.wav)]
+    bad = next((each for each in rows if each.problem or not has_audio(each.wav)), None)
     return Recognised(
         layout=chosen,
         reason=reason,
@@ -102,6 +111,7 @@ def look_at(corpus: Path, name: str | None = None) -> Recognised:
         speakers=len({each.speaker for each in rows}),
         language=language_of([each.text for each in _some(usable or rows, READ)]),
         sample_rate=_sample_rate(_some(usable, LISTENED)),
+        sets=_own_sets(rows),
     )
 
 
@@ -115,9 +125,9 @@ def language_of(texts: Sequence[str]) -> str | None:
     return SCRIPTS.get(script) if count > MOST_LETTERS * sum(counted.values()) else None
 
 
-def _there(each: Utterance) -> bool:
-    file, _, offset = str(each.wav).rpartition(":")
-    return each.wav.is_file() or (offset.isdecimal() and Path(file).is_file())
+def _own_sets(rows: Sequence[Utterance]) -> dict[str, int]:
+    counted = Counter(each.set for each in rows)
+    return dict(counted) if has_sets(counted) else {}
 
 
 def _some(rows: Sequence[Utterance], count: int) -> list[Utterance]:

@@ -6,11 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from malsori.core.errors import MalsoriError, UsageError
 from malsori.core.log import get_logger, setup
-from malsori.data.prepare import Limits, Split, Utterance, prepare
+from malsori.data.prepare import Limits, Utterance, prepare
+from malsori.data.splits import Split
 
 log = get_logger(__name__)
 
@@ -28,6 +30,12 @@ def options(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("data"), help="folder of the data dirs")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="files at a time")
     parser.add_argument("--keep-silence", action="store_true", help="do not trim silence")
+    parser.add_argument(
+        "--split",
+        choices=("corpus", "anew"),
+        default="corpus",
+        help="keep the sets that the corpus comes with, if it has such, or split it anew",
+    )
     for name, default, text in (
         ("--min-seconds", Limits().min_seconds, "shortest speech that is used"),
         ("--max-seconds", Limits().max_seconds, "longest speech that is used"),
@@ -49,7 +57,7 @@ def run(
     Args:
         parser: What ``options`` returned.
         list_corpus: Returns the corpus's utterances, given the parsed options.
-        split: What goes to dev and test.
+        split: What goes to dev and test, where the corpus has no sets or ``--split anew`` is given.
         sample: How many training utterances ``train_sample`` holds; 0 for none.
     """
     args = parser.parse_args()
@@ -61,7 +69,7 @@ def run(
         prepare(
             list_corpus(args),
             args.out,
-            split=split,
+            split=replace(split or Split(), keep=args.split == "corpus"),
             trim=not args.keep_silence,
             limits=limits,
             sample=sample,

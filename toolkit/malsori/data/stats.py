@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.core.files import atomic_write, read_json, sha256, write_json, write_text
+from malsori.core.files import read_json, sha256, write_json, write_text
 from malsori.core.log import get_logger, progress
 from malsori.data.datadir import DataDir
 from malsori.data.table import Table
+from malsori.data.unfinished import UnfinishedArchive
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.f0 import extract_f0, log_f0
 from malsori.dsp.statistics import Statistics
@@ -84,7 +85,8 @@ def collect(
 ) -> Statistics:
     """Write F0 for all sets and statistics of the first into ``out``, and return the latter.
 
-    Sets that did not change since the last run are left as they are.
+    Sets that did not change since the last run are left as they are, and one that was not finished
+    then is finished.
 
     Args:
         sets: Data dirs, the training set first.
@@ -112,7 +114,7 @@ def collect(
             rejected += [(key, reason) for key, reason in previous["rejected"]]
             continue
         mark.unlink(missing_ok=True)  # until all is written anew
-        done = _collect_set(folder, tokens, audio, out, jobs)
+        done = _collect_set(folder, tokens, audio, out, jobs, state["fingerprint"])
         count = len(done.f0) + len(done.rejected)
         _report(folder, done, count, max_rejected)
         rejected += done.rejected
@@ -162,9 +164,9 @@ def load_f0(scp: Table, i: int) -> NDArray[np.float32]:
     return np.asarray(contour, dtype=np.float32)
 
 
-def _collect_set(folder: Path, tokens: Path, audio: AudioConfig, out: Path, jobs: int) -> Result:
-    import kaldiio
-
+def _collect_set(
+    folder: Path, tokens: Path, audio: AudioConfig, out: Path, jobs: int, fingerprint: str
+) -> Result:
     table = tokens / f"{folder.name}.tokens"
     if not table.exists():
         raise MalsoriError(f"{table}: not there; run stage 2 ('malsori tokens') first")
@@ -173,18 +175,41 @@ def _collect_set(folder: Path, tokens: Path, audio: AudioConfig, out: Path, jobs
         Chunk(folder, table, audio, range(first, min(first + CHUNK, count)))
         for first in range(0, count, CHUNK)
     ]
+    path = out / f"{folder.name}.f0.ark"
+    with UnfinishedArchive(path, f"{fingerprint} {CHUNK}") as ark:
+        before = len(ark.done)
+        if before:
+            known = min(before * CHUNK, count)
+            log.info("%s: %d of %d utterances were measured before", folder, known, count)
+        bar = progress(
+            _run(chunks[before:], jobs), len(chunks), f"F0 of {folder.name}", done=before
+        )
+        for result in bar:
+            sums = {
+                field.name: np.asarray(getattr(result.sums, field.name)).tolist()
+                for field in dataclasses.fields(Sums)
+            }
+            ark.add(result.f0, {"rejected": result.rejected, "sums": sums})
+        ark.finish()
+    return _gathered(ark.done, path, audio)
+
+
+def _gathered(done: Sequence[dict[str, Any]], path: Path, audio: AudioConfig) -> Result:
+    """Write where each vector of a whole archive is, and return what its chunks are together."""
     kept, rejected, sums = [], [], _no_sums(audio)
-    with atomic_write(out / f"{folder.name}.f0.ark", "wb") as ark:
-        rows = []
-        for result in progress(_run(chunks, jobs), len(chunks), f"F0 of {folder.name}"):
-            for key, f0 in result.f0:
-                offset = ark.tell() + len(key.encode()) + 1
-                kaldiio.save_ark(ark, {key: f0})
-                rows.append(f"{key} {folder.name}.f0.ark:{offset}\n")
-                kept.append((key, f0[:0]))
-            rejected += result.rejected
-            sums = sums + result.sums
-    write_text(out / f"{folder.name}.f0.scp", "".join(rows))
+    rows = []
+    for note in done:
+        for key, offset in note["places"]:
+            rows.append(f"{key} {path.name}:{offset}\n")
+            kept.append((key, np.zeros(0, np.float32)))
+        rejected += [(key, reason) for key, reason in note["rejected"]]
+        read = note["sums"]
+        sums = sums + Sums(
+            frames=read["frames"],
+            voiced=read["voiced"],
+            **{name: np.array(read[name]) for name in ("mel", "pitch", "energy")},
+        )
+    write_text(path.with_suffix(".scp"), "".join(rows))
     return Result(kept, rejected, sums)
 
 

@@ -7,7 +7,6 @@ measured again. A run that was killed leaves at most half a row, which the next 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from malsori.core.errors import MalsoriError
-from malsori.data.audio_files import AudioSource
 from malsori.doctor.measurement import MEASUREMENT
 
 if TYPE_CHECKING:
@@ -88,20 +86,6 @@ class Cache:
                     file.truncate(size - (size - len(HEADER)) % MEASUREMENT.itemsize)
                     return
         self.path.write_bytes(HEADER)
-
-
-def cache_key(source: AudioSource) -> bytes | None:
-    """Return 16 bytes for the place, size and time of change of audio; None if it is not there."""
-    file, colon, offset = source.path.rpartition(":")
-    try:
-        state = os.stat(source.path)
-    except OSError:
-        try:
-            state = os.stat(file if colon and offset.isdecimal() else source.path)
-        except OSError:
-            return None
-    words = f"{source.path}\0{source.start}\0{source.end}\0{state.st_size}\0{state.st_mtime_ns}"
-    return hashlib.blake2b(words.encode(errors="surrogateescape"), digest_size=16).digest()
 
 
 def _short(keys: NDArray[Any]) -> NDArray[np.uint64]:

@@ -13,9 +13,9 @@ import numpy as np
 
 from malsori.core.errors import MalsoriError, UsageError
 from malsori.core.log import get_logger, progress
-from malsori.data.audio_files import AudioSource
+from malsori.data.audio_files import AudioSource, state_key
 from malsori.data.datadir import DataDir
-from malsori.doctor.cache import Cache, cache_key
+from malsori.doctor.cache import Cache
 from malsori.doctor.measurement import MEASUREMENT, measure_source
 from malsori.doctor.processes import Processes
 from malsori.doctor.texts import Amounts, characters, from_front_end, from_stage_2, text_hash
@@ -214,7 +214,7 @@ def _look_up(
         keys: dict[int, bytes] = {}
         for row in rows[first : first + LOOKED_UP].tolist():
             try:
-                key = cache_key(data.source(row))
+                key = state_key(data.source(row))
             except MalsoriError as error:
                 faults[row] = sys.intern(str(error))
                 continue
@@ -232,7 +232,7 @@ def _look_up(
 def _tasks(data: DataDir, chunks: Iterator[list[int]]) -> Iterator[list[Task]]:
     for chunk in chunks:
         sources = [data.source(row) for row in chunk]
-        yield [(cache_key(source) or b"", source) for source in sources]
+        yield [(state_key(source) or b"", source) for source in sources]
 
 
 def _measure_all(tasks: Sequence[Task]) -> list[Any]:

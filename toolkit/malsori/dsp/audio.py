@@ -28,6 +28,9 @@ ARCHIVE = re.compile(r"(?P<path>.+):(?P<offset>\d+)")
 ARCHIVED_AUDIO = (b"RIFF", b"fLaC", b"AUDIO")
 UNKNOWN_SIZES = range(0x7FFFF000, 1 << 32)  # what programs write into a WAV header when streaming
 END_TOLERANCE_SECONDS = 0.02
+OGG_PAGE_BYTES, OGG_LAST_PAGE = 65307, 4
+MP3_LENGTHS = (b"Xing", b"Info", b"VBRI")
+MP3_HEAD_BYTES = 256
 
 
 class AudioError(MalsoriError):
@@ -149,11 +152,25 @@ def _read_file(
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise AudioError(path, f"truncated or corrupt ({_words(error)})") from error
         rate = int(file.samplerate)
-    if len(samples) < last - first:
+    if len(samples) < last - first and (len(samples) == 0 or _knows_its_length(path)):
         raise AudioError(
             path, f"truncated: {len(samples)} samples where its header says {last - first}"
         )
     return cast("NDArray[np.float32]", samples), rate
+
+
+def _knows_its_length(path: str | Path) -> bool:
+    """Return whether a file's header says how long it is; that of an MP3 may leave it to guess."""
+    with open(path, "rb") as file:
+        head = file.read(10)
+        if head[:3] == b"ID3":  # in front of the sound; its size has seven bits in each byte
+            size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
+            file.seek(10 + size)
+            head = file.read(10)
+        if len(head) < 2 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+            return True  # no MP3
+        first_frame = file.read(MP3_HEAD_BYTES)
+        return any(mark in first_frame for mark in MP3_LENGTHS)
 
 
 def _open(path: str | Path) -> soundfile.SoundFile:
@@ -161,6 +178,7 @@ def _open(path: str | Path) -> soundfile.SoundFile:
     try:
         with open(path, "rb") as file:
             _refuse_short_wav(path, file)
+            _refuse_cut_ogg(path, file)
     except FileNotFoundError:
         raise AudioError(path, "no such audio file") from None
     except OSError as error:
@@ -202,6 +220,23 @@ def _refuse_short_wav(path: str | Path, file: BinaryIO, offset: int = 0) -> None
             return
         file.seek(length + length % 2, 1)
     raise AudioError(path, "truncated: a WAV header without audio")
+
+
+def _refuse_cut_ogg(path: str | Path, file: BinaryIO) -> None:
+    """Raise for an Ogg file whose last page does not say that it is the last one.
+
+    libsndfile reads such a file without a word as far as it goes.
+
+    Source: RFC 3533, section 6: the bit of header_type, and the size of a page.
+    """
+    file.seek(0)
+    if file.read(4) != b"OggS":
+        return
+    file.seek(max(file.seek(0, 2) - OGG_PAGE_BYTES, 0))
+    end = file.read()
+    page = end.rfind(b"OggS")
+    if page < 0 or not end[page + 5 : page + 6] or not end[page + 5] & OGG_LAST_PAGE:
+        raise AudioError(path, "truncated: the end of the Ogg stream is not in the file")
 
 
 def _bounds(

@@ -57,7 +57,7 @@ figure { margin: 0; min-width: 0; }
 figcaption { font-size: 13px; font-weight: 600; margin-bottom: 2px; }
 figcaption em { font-weight: 400; font-style: normal; }
 .picture { position: relative; cursor: crosshair; }
-.picture img { display: block; width: 100%; height: auto; }
+.picture img { display: block; width: 100%; height: auto; border-radius: 6px; }
 .needle { position: absolute; top: 1%; bottom: 9%; width: 1px; background: #e23b2e; display: none; }
 .labels { position: relative; height: 46px; font-size: 12px; line-height: 15px;
   color: var(--soft); }

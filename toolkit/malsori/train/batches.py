@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 from malsori.core.errors import MalsoriError
 from malsori.data.batch import Batch, Utterance, collate
-from malsori.data.batching import plan_epoch, share
+from malsori.data.batching import Plan, plan_epoch
 from malsori.data.dataset import DataConfig, Dataset
 
 
@@ -54,20 +54,22 @@ class Batches:
         """Yield batches from ``position`` on, without end."""
         while True:
             epoch, first = self.position.epoch, self.position.batch
-            plan = plan_epoch(self.dataset.seconds, self.config.batch, self.seed, epoch)
-            mine = share(plan, self.rank, self.world)
-            for number, batch in enumerate(self._load(mine[first:]), first + 1):
+            for number, batch in enumerate(self._load(self._plan().from_batch(first)), first + 1):
                 self.position.batch = number
                 yield batch
             self.position.epoch, self.position.batch = epoch + 1, 0
 
     def batches_in_epoch(self) -> int:
         """Return the number of this process's batches in the epoch of ``position``."""
+        return len(self._plan())
+
+    def _plan(self) -> Plan:
+        """Return this process's batches in the epoch of ``position``."""
         seconds, epoch = self.dataset.seconds, self.position.epoch
         plan = plan_epoch(seconds, self.config.batch, self.seed, epoch)
-        return len(share(plan, self.rank, self.world))
+        return plan.share(self.rank, self.world)
 
-    def _load(self, plan: Sequence[object]) -> Iterator[Batch]:
+    def _load(self, plan: Plan) -> Iterator[Batch]:
         """Yield the planned batches.
 
         Raises:

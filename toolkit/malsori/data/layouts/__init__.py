@@ -18,9 +18,11 @@ LAYOUTS = {
     "lhotse": "malsori.data.layouts.lhotse",
     "kaldi": "malsori.data.layouts.kaldi",
     "huggingface": "malsori.data.layouts.huggingface",
+    "filelists": "malsori.data.layouts.filelists",
     "piper": "malsori.data.layouts.piper",
     "ljspeech": "malsori.data.layouts.ljspeech",
     "metadata": "malsori.data.layouts.metadata",
+    "vctk": "malsori.data.layouts.vctk",
     "beside": "malsori.data.layouts.beside",
 }
 """By name, in the order in which they are tried."""

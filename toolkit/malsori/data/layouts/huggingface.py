@@ -1,7 +1,8 @@
 """Hugging Face ``datasets`` on disk: ``save_to_disk`` folders (Arrow) and Parquet files.
 
 Needs pyarrow, not the package ``datasets``. Sound that is stored inside of the tables is written
-into files, once; sound that is named is read where it is.
+into files, once; sound that is named is read where it is. The sets are those in the names of tables
+and folders (``train``, ``validation``, ``test``).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from malsori.core.log import get_logger
 from malsori.data.layouts.metadata import COLUMNS
 from malsori.data.layouts.rows import as_id, as_speaker
 from malsori.data.prepare import Utterance
+from malsori.data.splits import SETS, own_sets
 
 log = get_logger(__name__)
 
@@ -35,9 +37,11 @@ def recognise(corpus: Path) -> str | None:
     if not files:
         return None
     arrow = sum(path.suffix == ".arrow" for path in files)
-    return (
+    told = (
         f"{arrow or len(files)} {'Arrow' if arrow else 'Parquet'} files, {files[0].name} the first"
     )
+    sets = sorted(set(_sets(corpus, files).values()) & set(SETS), key=SETS.index)
+    return f"{told}, with sets {', '.join(sets)}, which are kept" if sets else told
 
 
 def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) -> list[Utterance]:
@@ -54,7 +58,9 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
             audio and text.
     """
     found = []
-    for path in _tables(corpus):
+    tables = _tables(corpus)
+    sets = _sets(corpus, tables)
+    for path in tables:
         for number, row in enumerate(_rows(path)):
             columns = _columns(path, row)
             name = f"{as_id(str(path.relative_to(corpus).with_suffix('')))}_{number:07d}"
@@ -67,6 +73,7 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
                     speaker=as_speaker(_value(row, columns.get("speaker")), speaker),
                     language=_value(row, columns.get("language")) or language,
                     problem=problem,
+                    set=sets[path],
                 )
             )
     return found
@@ -102,6 +109,13 @@ def _files(corpus: Path) -> list[Path]:
     if not any((corpus / mark).is_file() for mark in MARKS):
         return []
     return sorted(path for path in corpus.rglob("*.arrow") if not path.name.startswith("cache-"))
+
+
+def _sets(corpus: Path, tables: Sequence[Path]) -> dict[Path, str]:
+    """Return the set of each table."""
+    names = {path: str(path.relative_to(corpus)) for path in tables}
+    sets = own_sets(names.values())
+    return {path: sets[name] for path, name in names.items()}
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

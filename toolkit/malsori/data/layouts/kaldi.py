@@ -1,17 +1,19 @@
 """Kaldi and ESPnet data dirs: ``wav.scp``, ``text``, and where they are ``utt2spk``, ``segments``.
 
-A folder of several (``train``, ``dev``, …) is read as one; the recipe splits it anew. Paths may be
-absolute, or begin in the data dir or in a folder above it.
+A folder may hold several (``train``, ``dev``, …): these are the sets. Paths may be absolute, or
+begin in the data dir or in a folder above it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from malsori.core.errors import MalsoriError
 from malsori.data.layouts.rows import as_id, as_speaker, read_lines
 from malsori.data.prepare import Utterance
+from malsori.data.splits import own_sets
 
 SUMMARY = "Kaldi or ESPnet data dir: wav.scp, text, and where they are utt2spk, segments"
 LEVELS_UP = 4
@@ -43,7 +45,12 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
     folders = _data_dirs(corpus)
     if not folders:
         raise MalsoriError(f"{corpus}: no wav.scp and text in it")
-    return [each for folder in folders for each in _read(folder, speaker, language)]
+    sets = own_sets(folder.name for folder in folders)
+    return [
+        replace(each, set=sets[folder.name])
+        for folder in folders
+        for each in _read(folder, speaker, language)
+    ]
 
 
 def _data_dirs(corpus: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Lhotse manifests: recordings and supervisions, or cuts, as ``.jsonl`` or ``.jsonl.gz``.
 
 Only recordings in files are read: a source that is a command or an address is told, not followed.
+The sets are those in the names of the manifests (``kss_cuts_train.jsonl.gz``).
 
 Source: the manifests in Lhotse's documentation (lhotse.readthedocs.io, "Representing a corpus").
 """
@@ -10,12 +11,14 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from malsori.core.errors import MalsoriError
 from malsori.data.layouts.rows import as_id, as_speaker
 from malsori.data.prepare import Utterance
+from malsori.data.splits import own_sets
 
 SUMMARY = "Lhotse manifests: recordings and supervisions, or cuts (.jsonl, .jsonl.gz)"
 LANGUAGES = {"korean": "ko", "english": "en", "kor": "ko", "eng": "en"}
@@ -47,20 +50,22 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
     found = []
     if recordings and supervisions:
         known = {str(each.get("id")): each for path in recordings for each in _rows(path)}
+        sets = _sets(corpus, supervisions)
         for path in supervisions:
             for each in _rows(path):
                 recording = known.get(str(each.get("recording_id")))
-                found.append(_utterance(corpus, each, recording, 0.0, speaker, language))
+                read = _utterance(corpus, each, recording, 0.0, speaker, language)
+                found.append(replace(read, set=sets[path]))
         return found
     if not cuts:
         raise MalsoriError(f"{corpus}: no recordings.jsonl.gz and supervisions.jsonl.gz in it")
+    sets = _sets(corpus, cuts)
     for path in cuts:
         for cut in _rows(path):
             for each in cut.get("supervisions") or []:
                 begin = float(cut.get("start") or 0.0)
-                found.append(
-                    _utterance(corpus, each, cut.get("recording"), begin, speaker, language)
-                )
+                read = _utterance(corpus, each, cut.get("recording"), begin, speaker, language)
+                found.append(replace(read, set=sets[path]))
     return found
 
 
@@ -73,6 +78,13 @@ def _files(corpus: Path, kind: str) -> list[Path]:
         return []
     patterns = [f"{below}*{kind}*.jsonl{gz}" for below in ("", "*/") for gz in ("", ".gz")]
     return sorted({path for pattern in patterns for path in corpus.glob(pattern)})
+
+
+def _sets(corpus: Path, manifests: list[Path]) -> dict[Path, str]:
+    """Return the set of each manifest."""
+    names = {path: str(path.relative_to(corpus)) for path in manifests}
+    sets = own_sets(names.values())
+    return {path: sets[name] for path, name in names.items()}
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from malsori.core.errors import MalsoriError
@@ -23,7 +23,9 @@ from malsori.data.layouts.rows import (
     metadata_file,
     read_lines,
 )
+from malsori.data.layouts.sets import with_listed_sets
 from malsori.data.prepare import Utterance
+from malsori.data.splits import own_sets
 
 log = get_logger(__name__)
 
@@ -46,6 +48,7 @@ COLUMNS = {
     ),
     "speaker": ("speaker", "speaker_id", "speaker_name", "spk", "client_id", "voice"),
     "language": ("language", "lang", "locale"),
+    "set": ("split", "set", "subset", "partition"),
 }  # fmt: skip
 """Headings, the likeliest first."""
 
@@ -58,7 +61,7 @@ class Form:
     heading: tuple[str, ...]
     """Names of the columns in lower case; empty without a heading."""
     columns: dict[str, int]
-    """Where audio, text, speaker and language stand; -1 is the last field."""
+    """Where audio, text, speaker, language and set stand; -1 is the last field."""
 
     def told(self) -> str:
         """Return the form in words."""
@@ -93,12 +96,32 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
         raise MalsoriError(f"{corpus}: no list of audio files and texts in it (metadata.csv)")
     path, form = listed
     log.info("%s: %s", path, form.told())
-    finder, found = AudioFinder(path.parent), []
+    rows = read_list(path, form, AudioFinder(path.parent), speaker, language)
+    return rows if "set" in form.columns else with_listed_sets(rows, path.parent)
+
+
+def read_list(
+    path: Path, form: Form, finder: AudioFinder, speaker: str, language: str
+) -> list[Utterance]:
+    """Return the utterances of one list, those with a ``problem`` included.
+
+    Args:
+        path: The list.
+        form: How it is written.
+        finder: Finds its audio.
+        speaker: Who speaks where the list does not say it.
+        language: What is spoken, where the list does not say it.
+
+    Raises:
+        MalsoriError: It is not UTF-8.
+    """
+    found, sets = [], []
     rows = split(read_lines(path), form.separator)
     for number, fields in enumerate(rows, start=1):
         if not any(map(str.strip, fields)) or (number == 1 and form.heading):
             continue
         values, problem = _values(fields, form, number)
+        sets.append(values.get("set", ""))
         found.append(
             Utterance(
                 id=as_id(values["audio"]) if not problem else f"line_{number}",
@@ -109,7 +132,21 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
                 problem=problem,
             )
         )
-    return found
+    named = own_sets(sorted(set(sets)))
+    return [replace(each, set=named[one]) for each, one in zip(found, sets, strict=True)]
+
+
+def form_of(path: Path, finder: AudioFinder) -> Form | None:
+    """Return how a file is written if it is a list of audio that is there, else None."""
+    lines = first_lines(path)
+    form = find_form(lines)
+    if form is None:
+        return None
+    for fields in split(lines[bool(form.heading) :], form.separator):
+        name = fields[form.columns["audio"]].strip() if fields else ""
+        if name and finder.find(name).is_file():
+            return form
+    return None
 
 
 def split(lines: Sequence[str], separator: str) -> list[list[str]]:
@@ -162,13 +199,7 @@ def _list_file(corpus: Path) -> tuple[Path, Form] | None:
     lists = sorted([*corpus.glob("*.csv"), *corpus.glob("*.tsv")])
     named = metadata_file(corpus, NAMES)
     for path in [*([named] if named else []), *lists]:
-        lines = first_lines(path)
-        form = find_form(lines)
-        if form is None:
-            continue
-        finder = AudioFinder(path.parent)
-        for fields in split(lines[bool(form.heading) :], form.separator):
-            name = fields[form.columns["audio"]].strip() if fields else ""
-            if name and finder.find(name).is_file():
-                return path, form
+        form = form_of(path, AudioFinder(path.parent))
+        if form is not None:
+            return path, form
     return None

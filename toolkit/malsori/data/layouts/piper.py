@@ -16,6 +16,7 @@ from malsori.data.layouts.rows import (
     metadata_file,
     read_lines,
 )
+from malsori.data.layouts.sets import with_listed_sets
 from malsori.data.prepare import Utterance
 
 SUMMARY = "Piper: metadata.csv with id|text or id|speaker|text, audio in wav/ or wavs/"
@@ -83,4 +84,4 @@ def read_corpus(corpus: Path, *, speaker: str, language: str, extract_to: Path) 
         )
     if not found:
         raise MalsoriError(f"{path}: has no lines")
-    return found
+    return with_listed_sets(found, path.parent)

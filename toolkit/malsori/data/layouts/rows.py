@@ -30,15 +30,25 @@ def read_lines(path: Path) -> list[str]:
         ) from None
 
 
-def first_lines(path: Path) -> list[str]:
-    """Return up to 50 lines with something in them, none where it is no text."""
+def read_text(path: Path) -> tuple[str, str]:
+    """Return the text of a file that is beside audio, or what is wrong with it."""
+    try:
+        return path.read_text(encoding="utf-8-sig"), ""
+    except UnicodeDecodeError as error:
+        return "", f"{path.name} is not UTF-8 (byte {error.start})"
+    except OSError as error:
+        return "", f"{path.name} cannot be read ({error.strerror})"
+
+
+def first_lines(path: Path, most: int | None = LOOKED_AT) -> list[str]:
+    """Return up to ``most`` lines with something in them (None: all), few where it is no text."""
     found: list[str] = []
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             for line in file:
                 if line.strip():
                     found.append(line.rstrip("\r\n"))
-                if len(found) == LOOKED_AT:
+                if len(found) == most:
                     break
     except UnicodeDecodeError:
         return found
@@ -78,15 +88,18 @@ class AudioFinder:
         """Return the file, or where it ought to be.
 
         Args:
-            name: A path, with or without suffix, absolute or below the root or a usual folder.
+            name: A path, with or without suffix, absolute or below the root or a usual folder. Of
+                one that is not there (``DUMMY1/a.wav``, a folder of another machine) the end.
         """
         given = Path(name.replace("\\", "/"))
         named = given.suffix.lower() in AUDIO_SUFFIXES
-        for folder in AUDIO_FOLDERS:
-            place = self.root / folder / given
-            for path in [place] if named else [Path(f"{place}{s}") for s in AUDIO_SUFFIXES]:
-                if path.is_file():
-                    return path
+        ends = [given, *(Path(*given.parts[first:]) for first in range(1, len(given.parts)))]
+        for end in ends:
+            for folder in AUDIO_FOLDERS:
+                place = self.root / folder / end
+                for path in [place] if named else [Path(f"{place}{s}") for s in AUDIO_SUFFIXES]:
+                    if path.is_file():
+                        return path
         if len(given.parts) == 1:
             found = self._by_stem.get(given.stem if named else name)
             if found is not None:
