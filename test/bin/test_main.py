@@ -177,4 +177,5 @@ def test_listings_come_from_the_registries(malsori: Run) -> None:
 def test_doctor_and_export_answer(malsori: Run, tmp_path: Path) -> None:
     answer = malsori("doctor")
     assert answer.code == 0 and "torch " in answer.out and "cpu: " in answer.out
-    assert malsori("export", "--exp", tmp_path).code == 0
+    answer = malsori("export", "--exp", tmp_path)
+    assert answer.code == 2 and "required: --to, --out" in answer.err

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -145,3 +148,62 @@ def test_lexicon_of_the_user(say: Run, tmp_path: Path) -> None:
         assert say("--text", *words).code == 0
         said.append((tmp_path / "out.wav").read_bytes())
     assert said[1] == said[2] != said[0]
+
+
+def test_stream_writes_what_is_written_at_once(say: Run, tmp_path: Path) -> None:
+    text = "나무가 있다. 바다로 가요."
+    wavs, times = [], []
+    for more in ((), ("--stream",)):
+        assert say("--text", text, *more, "--timestamps", tmp_path / "t.json").code == 0
+        wavs.append(soundfile.read(tmp_path / "out.wav", dtype="int16")[0].astype(int))
+        times.append(json.loads((tmp_path / "t.json").read_text()))
+    assert len(wavs[0]) == len(wavs[1]) and abs(wavs[0] - wavs[1]).max() <= 1
+    assert times[0] == times[1]
+
+
+def test_standard_output_holds_sound_alone(
+    lively_run: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    from malsori.bin.main import main
+
+    words = ["synthesize", "--model", str(lively_run), "--text", "나무가 있다.", "--out", "-"]
+    made = {}
+    for more in ((), ("--stream",), ("--stream", "--raw")):
+        assert main([*words, *more]) == 0
+        made[more] = capfdbinary.readouterr().out
+    wav, rate = soundfile.read(io.BytesIO(made[()]), dtype="int16")
+    assert rate == 8000 and len(wav) > 1000
+    raw = np.frombuffer(made["--stream", "--raw"], "<i2")
+    assert abs(raw.astype(int) - wav).max() <= 1
+    streamed = made["--stream",]
+    assert streamed[:4] == b"RIFF" and streamed[44:] == raw.tobytes()
+
+
+def test_a_reader_who_leaves_is_no_error_to_read_of(lively_run: Path) -> None:
+    words = ["-m", "malsori", "synthesize", "--model", lively_run, "--stream", "--out", "-"]
+    words += ["--text", "나무가 있다. " * 40, "--speed", "0.25"]
+    with subprocess.Popen(
+        [sys.executable, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.read(4) == b"RIFF"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--tokens", "a b", "--stream"), "--stream: tokens are one sentence"),
+        (("--text", "나무", "--clauses"), "--clauses: only with --stream"),
+    ],
+)
+def test_options_that_do_not_go_together(say: Run, words: tuple[str, ...], told: str) -> None:
+    done = say(*words)
+    assert done.code == 2 and told in done.line
+
+
+def test_stream_that_fails_at_once_leaves_no_file(say: Run, tmp_path: Path) -> None:
+    done = say("--stream", "--text", "하늘 かな 높다.")
+    assert done.code == 1 and "'かな'" in done.line
+    assert not (tmp_path / "out.wav").exists()

@@ -146,12 +146,15 @@ def test_frequencies_that_are_no_whole_numbers(lively_run: Path, tmp_path: Path)
         write_espnet(read, tmp_path / "e.zip")
 
 
-def test_export_without_a_format_says_what_there_is(
-    tiny_pack: Path, capsys: pytest.CaptureFixture[str]
+def test_export_says_what_it_needs(
+    tiny_pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", "--model", str(tiny_pack)]) == 0
-    assert "ONNX comes with a later version" in capsys.readouterr().out
-    assert main(["export", "--model", str(tiny_pack), "--to", "espnet"]) == 2
+    out = ["--out", str(tmp_path / "v.zip")]
+    assert main(["export", "--model", str(tiny_pack), "--to", "espnet", "--int8", *out]) == 2
+    assert "--int8: goes with --to onnx only" in capsys.readouterr().err
+    for words in (out, ["--to", "espnet"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["export", "--model", str(tiny_pack), *words])
 
 
 def test_a_failed_export_leaves_what_was_there(lively_run: Path, tmp_path: Path) -> None:

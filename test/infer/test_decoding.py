@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from malsori.core.errors import MalsoriError
 from malsori.core.files import read_json
@@ -63,6 +64,27 @@ def test_real_time_factor_adds_up(decoded: Path) -> None:
     frames = sum(int(n) for values in rows(decoded / "durations").values() for n in values)
     assert speed["audio_seconds"] == pytest.approx(frames * 256 / 8000)
     assert speed["packages"]["torch"] and speed["threads"] >= 1
+
+
+def test_workers_say_what_one_says(
+    decoded: Path, voice: Any, tiny_corpus: Any, tmp_path: Path
+) -> None:
+    before = torch.get_num_threads()
+    for name, threads in (("one", 1), ("two", 2)):
+        torch.set_num_threads(threads)
+        try:
+            decode(voice, DataDir(tiny_corpus.data / "train"), tmp_path / name)
+        finally:
+            torch.set_num_threads(before)
+    for name in ("durations", "tokens", "timestamps.json"):
+        assert (tmp_path / "two" / name).read_bytes() == (decoded / name).read_bytes()
+    for path in (tmp_path / "two" / "wav").iterdir():
+        one, other = audio.read(path)[0], audio.read(tmp_path / "one/wav" / path.name)[0]
+        np.testing.assert_allclose(one, other, atol=2 / 32768)
+    one, two = (read_json(tmp_path / name / "rtf.json") for name in ("one", "two"))
+    assert (one["workers"], two["workers"], two["threads"]) == (1, 2, 2)
+    assert "utterance_real_time_factor" not in one  # spoken in batches
+    assert 0 < two["utterance_real_time_factor"] < 2 * 2 * two["real_time_factor"]
 
 
 @pytest.mark.parametrize("batch_seconds", [0.0, 2.0])

@@ -94,16 +94,18 @@ def test_controls_reach_the_model_token_by_token(
     monkeypatch.setattr(model, "synthesize", synthesize)
     text = f'<prosody rate="200%">나무가</prosody> <prosody pitch="+12st">있다.</prosody> {OTHER}'
     said = speak(text, ssml=True, speed=0.5, pitch=-1.0)
-    (controls,) = heard
+    first, second = heard  # a sentence each
     octave, plain_shift = (speak.controls(1.0, pitch, 0.0).pitch_shift for pitch in (11.0, -1.0))
     fast = sum(count for _, count in said.words[:1])
-    pace, shift = torch.as_tensor(controls.speed), torch.as_tensor(controls.pitch_shift)
-    assert pace.shape == shift.shape and len(pace) == 2
+    pace, shift = torch.as_tensor(first.speed), torch.as_tensor(first.pitch_shift)
+    assert pace.shape == shift.shape and len(pace) == 1
     assert pace[0, :fast].tolist() == [1.0] * fast and pace[0, fast].item() == 0.5
     assert shift[0, 0].item() == pytest.approx(plain_shift, abs=1e-6)
     assert shift[0, fast].item() == pytest.approx(octave, abs=1e-6)
-    assert shift[1, 0].item() == pytest.approx(plain_shift, abs=1e-6)
-    assert not controls.are_neutral and Controls().are_neutral
+    later = torch.as_tensor(second.pitch_shift)
+    assert later.flatten()[0].item() == pytest.approx(plain_shift, abs=1e-6)
+    assert torch.as_tensor(second.speed).flatten()[0].item() == 0.5
+    assert not first.are_neutral and not second.are_neutral and Controls().are_neutral
     heard.clear()
     speak(ONE)
     assert heard[0].are_neutral

@@ -26,7 +26,7 @@ STATISTICS = Statistics(
 class Echo(nn.Module):
     """A vocoder whose samples are the mel's second band."""
 
-    segment, hop, spectrogram = 1, AUDIO.hop, None
+    segment, hop, context, spectrogram = 1, AUDIO.hop, 0, None
 
     def analyse(self, wav: Tensor, wav_lengths: Tensor) -> Any:
         raise NotImplementedError

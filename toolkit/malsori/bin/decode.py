@@ -29,7 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", default="best", help="of a run: best (default), last, average or step-N"
     )
-    parser.add_argument("--batch", default="60 s", help="audio spoken at a time (default 60 s)")
+    parser.add_argument(
+        "--batch",
+        help="audio spoken together (default 60 s; on a CPU every text is spoken alone, as many at "
+        "a time as there are threads)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
     parser.add_argument(
@@ -67,12 +71,12 @@ def run(args: argparse.Namespace) -> None:
     from malsori.data.durations import DurationFolder
     from malsori.data.recordings import open_recordings
     from malsori.infer.alignment import align
-    from malsori.infer.decode import decode
+    from malsori.infer.decode import BATCH_SECONDS, decode
     from malsori.infer.pack import open_model, open_run, with_vocoder
     from malsori.infer.vocoder import MelVoice, copy_synthesis
 
     try:
-        seconds = humanfriendly.parse_timespan(args.batch)
+        seconds = None if args.batch is None else humanfriendly.parse_timespan(args.batch)
     except humanfriendly.InvalidTimespan:
         raise UsageError(f"--batch: expected a time such as '60 s', got {args.batch!r}") from None
     if args.threads < 0:
@@ -93,7 +97,8 @@ def run(args: argparse.Namespace) -> None:
                 name = option.replace("_", "-")
                 raise UsageError(f"--{name}: {what} predicts nothing; leave it out")
     if isinstance(voice, MelVoice):
-        copy_synthesis(voice, open_recordings(args.data), out, seconds)
+        recordings = open_recordings(args.data)
+        copy_synthesis(voice, recordings, out, BATCH_SECONDS if seconds is None else seconds)
         return
     if not voice.speaks:
         print(align(voice, DataDir(args.data), out).told(out))

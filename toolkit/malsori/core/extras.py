@@ -40,6 +40,12 @@ EXTRAS = {
             install="tools/installers/install_speakers.sh",
         ),
         Extra(
+            name="onnx",
+            purpose="export --to onnx, and to speak with what it writes",
+            modules=("onnx", "onnxruntime"),
+            install="pip install 'malsori[onnx]'",
+        ),
+        Extra(
             name="huggingface",
             purpose="corpora that are Hugging Face datasets on disk: new-recipe",
             modules=("pyarrow",),

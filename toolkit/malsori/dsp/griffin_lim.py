@@ -42,6 +42,8 @@ class GriffinLim(nn.Module):
 
     segment = 1
     """It is not trained, so that any window will do."""
+    context: int | None = None
+    """Phases of the whole are sought together."""
     inverse_filters: Tensor
 
     def __init__(

@@ -133,10 +133,11 @@ class Converter:
                 f"--{role}-embedding: {voice.origin} knows speakers by vectors; give a .npy file "
                 f"with {voice.embedding_size} numbers"
             )
+        numbers = speaker_vector(voice, vector)
         return Person(
             speaker=voice.index("speaker", name) if len(voice.speakers) > 1 else 0,
             language=voice.index("language", language) if len(voice.languages) > 1 else 0,
-            vector=speaker_vector(voice, vector),
+            vector=None if numbers is None else torch.from_numpy(numbers)[None].to(voice.device),
         )
 
     @torch.inference_mode()

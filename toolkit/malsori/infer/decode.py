@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import statistics
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -21,17 +22,23 @@ from malsori.data.durations import DurationFolder
 from malsori.dsp import audio
 from malsori.infer.features import features_of
 from malsori.infer.predicted_mels import mel_archive
-from malsori.infer.spoken import Timing
+from malsori.infer.spoken import Spoken, Timing
 from malsori.infer.synthesizer import Synthesizer
 from malsori.infer.utterances import batches, padded, speaks, token_ids
 from malsori.infer.voice import Voice
+from malsori.infer.workers import spread
 from malsori.models.composed import ComposedModel
-from malsori.models.voice import AligningModel, Conditions, Speech
+from malsori.models.plan import PlanningModel
+from malsori.models.voice import AligningModel, Conditions
 from malsori.modules.features import Features
 from malsori.text.frontend import TextError, Word
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
+BATCH_SECONDS = 60.0
+"""Audio spoken at a time, where nothing is said and batches pay: on a GPU, and where recordings are
+looked at."""
 GUESSED_TOKEN_SECONDS = 0.1
 """For forming batches, before durations are known."""
 
@@ -47,11 +54,35 @@ class Line:
     """Their ids."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What a model is given of some texts."""
+
+    lines: Sequence[Line]
+    tokens: torch.Tensor
+    token_lengths: torch.Tensor
+    conditions: Conditions
+    features: Features | None
+    """Of the recordings, if these are followed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What was made of it."""
+
+    lines: Sequence[Line]
+    spoken: Sequence[Spoken]
+    mel: torch.Tensor | None
+    """As in ``Speech``."""
+    seconds: float
+    """That it took, on one worker."""
+
+
 def decode(
     voice: Voice,
     data: DataDir,
     out: Path,
-    batch_seconds: float = 60.0,
+    batch_seconds: float | None = None,
     forced: bool = False,
     save_mel: bool = False,
     durations: DurationFolder | None = None,
@@ -59,16 +90,16 @@ def decode(
     """Write speech for every text of a data dir.
 
     Makes ``wav/``, ``durations``, ``tokens``, ``timestamps.json``, ``rtf.json``, for texts that
-    cannot be read ``rejected.tsv``, and with ``save_mel`` the folder ``mels/``. Texts of similar
-    length are spoken together. A voice with style tokens speaks in its neutral style, or with
-    ``forced`` in that of each recording; one that takes speaker vectors is given those of the data
-    dir.
+    cannot be read ``rejected.tsv``, and with ``save_mel`` the folder ``mels/``. On a CPU as many
+    texts are spoken at a time as PyTorch has threads, each alone; elsewhere texts of similar length
+    are spoken together. A voice with style tokens speaks in its neutral style, or with ``forced``
+    in that of each recording; one that takes speaker vectors is given those of the data dir.
 
     Args:
         voice: Who speaks.
         data: What is spoken.
         out: Folder to write into.
-        batch_seconds: Audio spoken at a time, estimated.
+        batch_seconds: Audio spoken together, estimated; None for what is best.
         forced: Take durations, pitch, energy and style from the recordings (teacher forcing).
         save_mel: Keep the mel spectrograms that a vocoder makes audible.
         durations: Those of the recordings, for a voice that does not align them itself.
@@ -82,33 +113,66 @@ def decode(
         )
     if voice.embedding_size:
         data.check_embeddings(voice.embedding_size, voice.speaker_encoder)
-    synthesizer = Synthesizer(voice)
+    workers = _workers(voice, forced)
+    if batch_seconds is None:
+        batch_seconds = 0.0 if workers > 1 else BATCH_SECONDS
     lines, rejected = _read(voice, data)
     counts = [len(line.tokens) for line in lines]
     chosen = list(batches(counts, batch_seconds / GUESSED_TOKEN_SECONDS))
+    given = (_given(voice, data, [lines[i] for i in batch], forced, durations) for batch in chosen)
+    synthesizer = Synthesizer(voice)
+    said = spread(lambda each: _speak(synthesizer, each), given, workers)
     spoken: dict[str, Timing] = {}
+    factors: list[float] = []
     timer = Timer(voice.device)
     with mel_archive(out / "mels") if save_mel else contextlib.nullcontext() as mels:
-        for indices in progress(chosen, len(chosen), f"speak {data.path.name}"):
-            batch = [lines[i] for i in indices]
-            with timer:
-                speech = _speak(voice, data, batch, forced, durations)
-                results = [
-                    synthesizer.spoken(line.words, speech, i) for i, line in enumerate(batch)
-                ]
-            for i, (line, result) in enumerate(zip(batch, results, strict=True)):
+        for batch in progress(timed(said, timer, workers), len(chosen), f"speak {data.path.name}"):
+            for i, (line, result) in enumerate(zip(batch.lines, batch.spoken, strict=True)):
                 spoken[line.key] = result.timing()
                 audio.write(out / "wav" / f"{line.key}.wav", result.audio, result.sample_rate)
-                if mels is not None and speech.mel is not None:
+                if mels is not None and batch.mel is not None:
                     frames = int(result.durations.sum())
-                    mels.add(line.key, speech.mel[i, :frames].cpu().numpy())
+                    mels.add(line.key, batch.mel[i, :frames].cpu().numpy())
+            if len(batch.lines) == 1:
+                factors.append(batch.seconds / batch.spoken[0].seconds)
+            del batch, result
     if mels is not None:
         mels.write_lists(data, recorded=forced)
     write_text(out / "rejected.tsv", "".join(f"{key}\t{why}\n" for key, why in rejected))
-    _write_results(out, [(line.key, spoken[line.key]) for line in lines], timer)
+    alone = {"utterance_real_time_factor": statistics.median(factors)} if factors else {}
+    speed = {"workers": workers, **alone}
+    _write_results(out, [(line.key, spoken[line.key]) for line in lines], timer, speed)
 
 
-def _write_results(out: Path, spoken: list[tuple[str, Timing]], timer: Timer) -> None:
+def _workers(voice: Voice, forced: bool) -> int:
+    """Return how many texts are spoken at a time, each on one core.
+
+    Where recordings are looked at it is one: their files are read in order.
+    """
+    is_known = isinstance(voice.model, PlanningModel)  # others may not bear two calls at a time
+    return torch.get_num_threads() if is_known and voice.device.type == "cpu" and not forced else 1
+
+
+def timed(results: Iterator[T], timer: Timer, workers: int) -> Iterator[T]:
+    """Yield results, and add the time that they take to ``timer``.
+
+    With several workers it goes on while a result is written: so does their work.
+    """
+    if workers > 1:
+        with timer:
+            yield from results
+        return
+    while True:
+        with timer:
+            result = next(results, None)
+        if result is None:
+            return
+        yield result
+
+
+def _write_results(
+    out: Path, spoken: list[tuple[str, Timing]], timer: Timer, speed: dict[str, Any]
+) -> None:
     """Write what is told of the waveforms in ``out``, and delete those of an earlier run."""
     remove_stale(out / "wav", dict(spoken))
     _write_rows(
@@ -117,7 +181,7 @@ def _write_results(out: Path, spoken: list[tuple[str, Timing]], timer: Timer) ->
     _write_rows(out / "tokens", ((k, " ".join(s.tokens)) for k, s in spoken))
     write_json(out / "timestamps.json", {key: result.timestamps() for key, result in spoken})
     length = sum(result.seconds for _, result in spoken)
-    write_json(out / "rtf.json", speed_record(timer, length, len(spoken)))
+    write_json(out / "rtf.json", {**speed_record(timer, length, len(spoken)), **speed})
     log.info(
         "%s: %d utterances, %.1f s of speech in %.1f s (real-time factor %.3f)",
         out,
@@ -162,34 +226,50 @@ def _read(voice: Voice, data: DataDir) -> tuple[list[Line], list[tuple[str, str]
     return lines, rejected
 
 
-def _speak(
+def _given(
     voice: Voice,
     data: DataDir,
     batch: list[Line],
     forced: bool,
     durations: DurationFolder | None,
-) -> Speech:
+) -> Given:
+    """Return what the model is given of a batch."""
     tokens, lengths = padded([line.tokens for line in batch], voice.device)
     speakers = [_index(voice, "speaker", data.speaker(line.row)) for line in batch]
     languages = [_index(voice, "language", data.language(line.row)) for line in batch]
     device = voice.device
-    conditions = Conditions(
-        speaker=torch.tensor(speakers, device=device),
-        language=torch.tensor(languages, device=device),
-        embedding=_embeddings(voice, data, batch),
+    return Given(
+        lines=batch,
+        tokens=tokens,
+        token_lengths=lengths,
+        conditions=Conditions(
+            speaker=torch.tensor(speakers, device=device),
+            language=torch.tensor(languages, device=device),
+            embedding=_embeddings(voice, data, batch),
+        ),
+        features=_features(voice, data, batch, durations) if forced else None,
     )
-    prosody = None
+
+
+def _speak(synthesizer: Synthesizer, given: Given) -> Said:
+    """Return what the voice says; several threads may do so at a time."""
+    start, voice = time.perf_counter(), synthesizer.voice
+    asked = given.tokens, given.token_lengths
+    conditions, prosody = given.conditions, None
     with torch.inference_mode():
-        if forced:
+        if given.features is not None:
             if not isinstance(voice.model, AligningModel):
                 raise MalsoriError(
                     f"{voice.origin}: this model does not align recordings; speak without "
                     "--teacher-forcing"
                 )
-            features = _features(voice, data, batch, durations)
-            conditions = conditions.with_own_style(features.mel, features.mel_lengths)
-            prosody = voice.model.analyse(tokens, lengths, features, conditions).prosody
-        return voice.model.synthesize(tokens, lengths, conditions, prosody=prosody)
+            mel, mel_lengths = given.features.mel, given.features.mel_lengths
+            conditions = conditions.with_own_style(mel, mel_lengths)
+            prosody = voice.model.analyse(*asked, given.features, conditions).prosody
+        speech = voice.model.synthesize(*asked, conditions, prosody=prosody)
+    spoken = [synthesizer.spoken(line.words, speech, i) for i, line in enumerate(given.lines)]
+    took = time.perf_counter() - start
+    return Said(lines=given.lines, spoken=spoken, mel=speech.mel, seconds=took)
 
 
 def _index(voice: Voice, kind: str, name: str | None) -> int:

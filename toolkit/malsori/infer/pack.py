@@ -114,7 +114,7 @@ def write_voice(read: VoiceFiles, out: Path, licences: Licences | None = None) -
     """
     from safetensors.torch import save
 
-    voice = _assembled(read)
+    voice = assembled(read)
     model = voice.network
     statistics = json.dumps(dataclasses.asdict(read.statistics), ensure_ascii=False, indent=2)
     members = {
@@ -151,7 +151,7 @@ def load_pack(path: Path, device: str = "cpu") -> Voice:
     Raises:
         MalsoriError: It is no pack, damaged, or holds what a pack may not hold.
     """
-    return _assembled(read_pack(path), device)
+    return assembled(read_pack(path), device)
 
 
 def open_voice(path: str | Path, device: str = "cpu", checkpoint: str = "best") -> Voice:
@@ -199,7 +199,7 @@ def open_model(path: str | Path, device: str = "cpu", checkpoint: str = "best") 
     if found.is_dir():
         return open_run(found, checkpoint, device)
     read = read_pack(found if found.exists() else download(str(path)))
-    return _assembled(read, device) if read.reads_text else load_vocoder(read, device)
+    return assembled(read, device) if read.reads_text else load_vocoder(read, device)
 
 
 def with_vocoder(
@@ -227,7 +227,12 @@ def with_vocoder(
     return voice_through(voice, vocoder)
 
 
-def _assembled(read: VoiceFiles, device: str = "cpu") -> Voice:
+def assembled(read: VoiceFiles, device: str = "cpu") -> Voice:
+    """Return the voice that a pack's parts make; nothing of them is trusted.
+
+    Raises:
+        MalsoriError: They make none.
+    """
     with tempfile.TemporaryDirectory() as folder:
         for name, content in read.files.items():
             (Path(folder) / name).write_bytes(content)
@@ -256,7 +261,7 @@ def try_pack(path: Path, sentence: str | None, out: Path) -> str:
     read = read_pack(path)
     if not read.reads_text:
         return try_vocoder(read, sentence, out)
-    if _assembled(read).speaks:
+    if assembled(read).speaks:
         return f"it said {speak_from_pack(path, sentence, out)!r}: {out}"
     if sentence is not None:
         raise MalsoriError(f"--sentence: {path} {SILENT}")

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from malsori.core.config import build, read_choice
 from malsori.core.errors import MalsoriError
 from malsori.dsp import audio
 from malsori.dsp.audio import AudioError
-from malsori.infer.voice import Voice
+from malsori.infer.reading import ReadingVoice
 from malsori.modules import SPEAKER_ENCODERS
-from malsori.modules.speaker_encoder import SpeakerEncoder
+
+if TYPE_CHECKING:
+    from malsori.modules.speaker_encoder import SpeakerEncoder
 
 Recordings = str | Path | Sequence[str | Path]
 
@@ -64,9 +65,9 @@ def mean_vector(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 def speaker_vector(
-    voice: Voice, vector: str | Path | ArrayLike | None, recordings: Recordings | None = None
-) -> Tensor | None:
-    """Return an external speaker vector, (1, E); None if the voice does without.
+    voice: ReadingVoice, vector: str | Path | ArrayLike | None, recordings: Recordings | None = None
+) -> NDArray[np.float32] | None:
+    """Return an external speaker vector, (E,); None if the voice does without.
 
     Args:
         voice: Who shall speak.
@@ -96,13 +97,13 @@ def speaker_vector(
             vector = np.load(vector, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise MalsoriError(f"{name}: cannot be read as a NumPy array: {error}") from error
-    numbers = torch.from_numpy(np.array(vector, dtype=np.float32)).flatten()
-    if len(numbers) != size or not numbers.isfinite().all():
+    numbers = np.array(vector, dtype=np.float32).flatten()
+    if len(numbers) != size or not np.isfinite(numbers).all():
         raise MalsoriError(f"{name}: needs {size} finite numbers, got {[*numbers.shape]}")
-    return numbers[None].to(voice.device)
+    return numbers
 
 
-def _made_of(voice: Voice, vector: object, recordings: Recordings) -> NDArray[np.float32]:
+def _made_of(voice: ReadingVoice, vector: object, recordings: Recordings) -> NDArray[np.float32]:
     """Return the vector of the voice in some recordings, (E,)."""
     if vector is not None:
         raise MalsoriError("speaker_wav: a speaker embedding is given as well; leave one out")

@@ -6,7 +6,7 @@ Axes: N tokens, S samples.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Any
 
@@ -36,6 +36,16 @@ class Timing:
         """Duration."""
         return float(self.durations.sum()) * self.hop / self.sample_rate
 
+    def lengthened(self, frames: int) -> Timing:
+        """Return these times with silence behind, which lengthens the last token."""
+        durations = self.durations.copy()
+        durations[-1] += frames
+        return replace(self.timing(), durations=durations)
+
+    def timing(self) -> Timing:
+        """Return the times alone, without audio that may be there and takes far more memory."""
+        return Timing(**{each.name: getattr(self, each.name) for each in fields(Timing)})
+
     def timestamps(self) -> dict[str, Any]:
         """Return start and end of every word and token in seconds, as JSON."""
         ends = np.cumsum(self.durations) * self.hop / self.sample_rate
@@ -64,16 +74,6 @@ class Spoken(Timing):
     audio: NDArray[np.float32]
     """(S,) with S = durations.sum() · hop, full scale 1."""
 
-    def timing(self) -> Timing:
-        """Return the times without the audio, which takes far more memory."""
-        return Timing(
-            sample_rate=self.sample_rate,
-            tokens=self.tokens,
-            durations=self.durations,
-            hop=self.hop,
-            words=self.words,
-        )
-
 
 def silence(seconds: float, sample_rate: int, hop: int) -> Spoken:
     """Return silence, in whole frames the nearest to ``seconds``: one token ``<break>``."""
@@ -91,9 +91,25 @@ def silence(seconds: float, sample_rate: int, hop: int) -> Spoken:
 def lengthened(part: Spoken, seconds: float) -> Spoken:
     """Return what was said with a pause behind it, which lengthens the last token."""
     pause = silence(seconds, part.sample_rate, part.hop)
-    durations = part.durations.copy()
-    durations[-1] += pause.durations[0]
-    return replace(part, audio=np.concatenate([part.audio, pause.audio]), durations=durations)
+    timing = part.lengthened(int(pause.durations[0]))
+    audio = np.concatenate([part.audio, pause.audio])
+    return replace(part, audio=audio, durations=timing.durations)
+
+
+def joined_timing(parts: Sequence[Timing]) -> Timing:
+    """Return when all was said, one part after the other.
+
+    Args:
+        parts: At least one, of one voice.
+    """
+    first = parts[0]
+    return Timing(
+        sample_rate=first.sample_rate,
+        tokens=tuple(chain.from_iterable(part.tokens for part in parts)),
+        durations=np.concatenate([part.durations for part in parts]),
+        hop=first.hop,
+        words=tuple(chain.from_iterable(part.words for part in parts)),
+    )
 
 
 def joined(parts: Sequence[Spoken]) -> Spoken:
@@ -104,12 +120,5 @@ def joined(parts: Sequence[Spoken]) -> Spoken:
     """
     if len(parts) == 1:
         return parts[0]
-    first = parts[0]
-    return Spoken(
-        audio=np.concatenate([part.audio for part in parts]),
-        sample_rate=first.sample_rate,
-        tokens=tuple(chain.from_iterable(part.tokens for part in parts)),
-        durations=np.concatenate([part.durations for part in parts]),
-        hop=first.hop,
-        words=tuple(chain.from_iterable(part.words for part in parts)),
-    )
+    audio = np.concatenate([part.audio for part in parts])
+    return Spoken(audio=audio, **vars(joined_timing(parts)))

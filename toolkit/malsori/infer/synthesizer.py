@@ -6,27 +6,22 @@ Axes: B utterances, N tokens, S samples, T frames, M mel bands.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from numpy.typing import ArrayLike, NDArray
 
 from malsori.core.errors import MalsoriError
 from malsori.core.log import get_logger
 from malsori.dsp import audio
 from malsori.infer.speaker_vector import Recordings, speaker_vector
-from malsori.infer.spoken import Spoken, joined, lengthened, silence
+from malsori.infer.spoken import Spoken, Timing, joined, lengthened, silence
+from malsori.infer.streaming import FIRST_SECONDS, Begun, Chunk, Pace, stream
 from malsori.infer.utterances import Utterance, batches, padded, plain, token_ids, utterances
-from malsori.infer.voice import Voice
-from malsori.models.composed import ComposedModel
-from malsori.models.voice import Conditions, Controls, Speech
-from malsori.modules.features import FeatureExtractor
+from malsori.models.controls import Controls
 from malsori.text.frontend import TextError, Word
 from malsori.text.markup import (
     PLAIN,
@@ -39,6 +34,13 @@ from malsori.text.markup import (
     read_ssml,
 )
 
+if TYPE_CHECKING:  # what speaks through ONNX Runtime does without PyTorch
+    import torch
+    from torch import Tensor
+
+    from malsori.infer.voice import Voice
+    from malsori.models.voice import Conditions, Speech
+
 log = get_logger(__name__)
 
 LONGEST_PAUSE = 60.0
@@ -46,9 +48,22 @@ LONGEST_PAUSE = 60.0
 LONGEST_STYLE = 60.0
 """Seconds of a style recording."""
 BATCH_TOKENS = 600
-"""Padded tokens spoken at a time, about a minute of speech: a longer text takes no more memory."""
+"""Padded tokens spoken at a time on a GPU, about a minute of speech: a longer text takes no more
+memory. A CPU speaks every sentence alone: masks and padding would cost more than batches gain."""
 SILENT = "does not speak; it aligns recordings ('malsori align')"
 """What is told of a model without a voice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """How something shall be said, checked."""
+
+    whole: Manner
+    """Of all of it."""
+    conditions: Conditions
+    """Style and external speaker vector."""
+    speaker: int
+    language: int
 
 
 class Synthesizer:
@@ -64,7 +79,7 @@ class Synthesizer:
     def __init__(self, voice: Voice) -> None:
         if not voice.speaks:
             raise MalsoriError(f"{voice.origin}: {SILENT}")
-        if isinstance(voice.model, ComposedModel) and voice.model.is_provisional:
+        if voice.is_provisional:
             log.info(
                 "%s: Griffin-Lim makes its mels audible, roughly; a vocoder does it better "
                 "(--vocoder)",
@@ -85,8 +100,8 @@ class Synthesizer:
         """Return a synthesizer for a packed voice or a run folder.
 
         Args:
-            path: ``voice.malsori.zip``, ``exp/NAME``, or a Hugging Face repository id if the
-                package huggingface_hub is there.
+            path: ``voice.malsori.zip``, ``exp/NAME``, ``voice.onnx.zip`` (which speaks without
+                PyTorch), or a Hugging Face repository id if the package huggingface_hub is there.
             device: Where it speaks.
             checkpoint: Of a run folder: best, last, average, step-N.
             vocoder: What makes a voice's mels audible, a pack, run folder or repository id; for a
@@ -98,6 +113,12 @@ class Synthesizer:
             MalsoriError: There is no such voice, vocoder or lexicon, or it is damaged, or they do
                 not fit.
         """
+        from malsori.packs.format import is_onnx
+
+        if is_onnx(path):
+            from malsori.infer.onnx_synthesizer import open_onnx
+
+            return open_onnx(Path(path), device, vocoder, lexicon, lexicon_language)
         from malsori.infer.pack import open_voice, with_vocoder
 
         voice = open_voice(path, device, checkpoint)
@@ -132,7 +153,8 @@ class Synthesizer:
             pitch: Semitones up or down, −24 to 24.
             energy: Decibels louder or softer, −20 to 20, as the voice was recorded (timbre too).
             speaker: Of a voice with several; the first by default.
-            language: Likewise; the text is read as this language.
+            language: Likewise; the text is read as this language. By default each sentence as
+                what its script tells (Hangul Korean, Latin English), else as the first.
             pause: Seconds of silence between sentences.
             style_wav: Recording whose style is taken, for a voice with style tokens: a file, or
                 samples (S,) at the voice's sample rate. Neutral by default.
@@ -149,12 +171,11 @@ class Synthesizer:
         is_marked = is_ssml(text) if ssml is None else ssml
         script = read_ssml(text) if is_marked else read_plain(text)
         language = language or self._language_of(script)
-        planned = utterances(self.voice, script, language)
+        planned = list(utterances(self.voice, script, language))
         said = [each for each in planned if isinstance(each, Utterance)]
         if not said:
             raise TextError(f"nothing to speak in {text!r}: give at least one word")
-        if not 0 <= pause <= LONGEST_PAUSE:
-            raise MalsoriError(f"pause: {pause:g} is not between 0 and {LONGEST_PAUSE:g} seconds")
+        check_pause(pause)
         spoken = self.say(
             said,
             speed=speed,
@@ -167,6 +188,45 @@ class Synthesizer:
             speaker_wav=speaker_wav,
         )
         return self._in_order(planned, spoken, pause)
+
+    def stream(
+        self,
+        text: str,
+        *,
+        first: float = FIRST_SECONDS,
+        clauses: bool = False,
+        ssml: bool | None = None,
+        language: str | None = None,
+        pause: float = 0.2,
+        **how: Any,
+    ) -> Iterator[Chunk]:
+        """Return what a call does in chunks, each as soon as it is ready.
+
+        Sentences are read and spoken one after the other, and each sentence's waveform is made
+        window by window, the first of them short. All chunks in a row are what a call returns.
+
+        Args:
+            text: As for a call; so is what is not told here.
+            first: Seconds of each sentence's first chunk; later ones are longer.
+            clauses: Also speak a long sentence clause by clause, where commas and the like part
+                them: sound begins before the whole sentence is thought of, but a clause is then
+                spoken without knowledge of the next one, and differs from what a call returns.
+            ssml: As for a call.
+            language: Likewise.
+            pause: Likewise.
+            how: Likewise: speed, pitch, energy, speaker, style_wav, embedding, speaker_wav.
+
+        Raises:
+            TextError: As for a call, but of a later sentence only when it is due.
+            MalsoriError: As for a call, or ``first`` is out of its range.
+        """
+        check_pause(pause)
+        pace = Pace(first=first, clauses=clauses, pause=pause)
+        is_marked = is_ssml(text) if ssml is None else ssml
+        script = read_ssml(text) if is_marked else read_plain(text)
+        language = language or self._language_of(script)
+        request = self.request(language=language, **how)
+        return stream(self, utterances(self.voice, script, language), request, pace)
 
     def speak_tokens(self, tokens: Sequence[str], **how: Any) -> Spoken:
         """Return speech for tokens of the voice's list, whatever its front end.
@@ -197,26 +257,111 @@ class Synthesizer:
         embedding: str | Path | ArrayLike | None = None,
         speaker_wav: Recordings | None = None,
     ) -> list[Spoken]:
-        """Return speech for utterances, spoken in batches of like lengths.
+        """Return speech for utterances, on a GPU spoken in batches of like lengths.
 
         The arguments are those of a call; a slow voice speaks fewer tokens at a time.
         """
-        voice, whole = self.voice, Manner(speed=speed, pitch=pitch, energy=energy)
-        rows = [token_ids(voice, each.words) for each in said]
-        told = self._told(said, whole)
-        indices = voice.index("speaker", speaker), voice.index("language", language)
-        style = replace(self.style(style_wav), embedding=self.embedding(embedding, speaker_wav))
+        import torch
+
+        request = self.request(
+            speed=speed,
+            pitch=pitch,
+            energy=energy,
+            speaker=speaker,
+            language=language,
+            style_wav=style_wav,
+            embedding=embedding,
+            speaker_wav=speaker_wav,
+        )
+        voice = self.voice
+        counts = [len(token_ids(voice, each.words)) for each in said]
+        told = self._told(said, request.whole)
         slowest = min(1.0, *(float(each.speed) for each in told.values()))
         spoken: dict[int, Spoken] = {}
-        for batch in batches([len(row) for row in rows], BATCH_TOKENS * slowest):
-            tokens, lengths = padded([rows[i] for i in batch], voice.device)
-            speakers, languages = (torch.full_like(lengths, index) for index in indices)
-            conditions = replace(style, speaker=speakers, language=languages)
-            controls = token_controls([said[i] for i in batch], told, voice.device)
+        most = 0.0 if voice.device.type == "cpu" else BATCH_TOKENS * slowest
+        for batch in batches(counts, most):
             with torch.inference_mode():
-                speech = voice.model.synthesize(tokens, lengths, conditions, controls)
+                speech = voice.model.synthesize(*self.inputs([said[i] for i in batch], request))
             spoken |= {i: self.spoken(said[i].words, speech, at) for at, i in enumerate(batch)}
-        return [spoken[i] for i in range(len(rows))]
+        return [spoken[i] for i in range(len(counts))]
+
+    def request(
+        self,
+        *,
+        speed: float = 1.0,
+        pitch: float = 0.0,
+        energy: float = 0.0,
+        speaker: str | None = None,
+        language: str | None = None,
+        style_wav: str | Path | ArrayLike | None = None,
+        embedding: str | Path | ArrayLike | None = None,
+        speaker_wav: Recordings | None = None,
+    ) -> Request:
+        """Return how something shall be said; the arguments are those of a call.
+
+        Raises:
+            MalsoriError: As for a call.
+        """
+        self.controls(speed, pitch, energy)
+        vector = self.embedding(embedding, speaker_wav)
+        return Request(
+            whole=Manner(speed=speed, pitch=pitch, energy=energy),
+            conditions=replace(self.style(style_wav), embedding=vector),
+            speaker=self.voice.index("speaker", speaker),
+            language=self.voice.index("language", language),
+        )
+
+    def inputs(
+        self, said: Sequence[Utterance], request: Request
+    ) -> tuple[Tensor, Tensor, Conditions, Controls]:
+        """Return what the model is given of a batch: tokens, their lengths, who speaks, and how.
+
+        Raises:
+            TextError: One has no token, or too many.
+            MalsoriError: A control is out of its range.
+        """
+        import torch
+
+        voice = self.voice
+        tokens, lengths = padded([token_ids(voice, each.words) for each in said], voice.device)
+        languages = [
+            voice.index("language", each.language) if each.language else request.language
+            for each in said
+        ]
+        conditions = replace(
+            request.conditions,
+            speaker=torch.full_like(lengths, request.speaker),
+            language=torch.tensor(languages, dtype=lengths.dtype, device=lengths.device),
+        )
+        controls = token_controls(said, self._told(said, request.whole), voice.device)
+        return tokens, lengths, conditions, controls
+
+    def begin(self, said: Utterance, request: Request) -> Begun:
+        """Return a sentence whose waveform is still to be made, for ``stream``.
+
+        Raises:
+            MalsoriError: As for ``inputs``.
+        """
+        import torch
+
+        from malsori.models.plan import PlanningModel
+
+        model: Any = self.voice.model
+        given = self.inputs([said], request)
+        if not isinstance(model, PlanningModel):  # its waveform comes with all the rest
+            with torch.inference_mode():
+                spoken = self.spoken(said.words, model.synthesize(*given), 0)
+            frames = math.ceil(len(spoken.audio) / spoken.hop)
+            return Begun(spoken.timing(), frames, None, lambda start, end: spoken.audio)
+        with torch.inference_mode():
+            plan = model.plan(*given)
+
+        def sound(start: int, end: int) -> NDArray[np.float32]:
+            with torch.inference_mode():
+                return model.sound(plan.window(start, end)).flatten().float().cpu().numpy()
+
+        timing = self._timing(said.words, plan.prosody.durations[0])
+        return Begun(timing, plan.frames.shape[1], model.context, sound)
 
     def style(self, recording: str | Path | ArrayLike | None) -> Conditions:
         """Return conditions with the style of a recording, and nothing else; empty for None.
@@ -228,6 +373,11 @@ class Synthesizer:
             MalsoriError: The voice has no style tokens, or the recording is not to be read, empty,
                 not finite or longer than ``LONGEST_STYLE``.
         """
+        import torch
+
+        from malsori.models.voice import Conditions
+        from malsori.modules.features import FeatureExtractor
+
         if recording is None:
             return Conditions()
         voice, rate = self.voice, self.voice.audio.sample_rate
@@ -267,7 +417,10 @@ class Synthesizer:
             MalsoriError: The voice needs one and none is given, or the other way round, or it has
                 another size or numbers that are not finite, or none can be made of the recordings.
         """
-        return speaker_vector(self.voice, vector, recordings)
+        import torch
+
+        numbers = speaker_vector(self.voice, vector, recordings)
+        return None if numbers is None else torch.from_numpy(numbers)[None].to(self.voice.device)
 
     def controls(self, speed: float, pitch: float, energy: float) -> Controls:
         """Return the model's controls for speed, semitones and decibels.
@@ -342,15 +495,29 @@ class Synthesizer:
 
     def spoken(self, words: Sequence[Word], speech: Speech, i: int) -> Spoken:
         """Return utterance ``i`` of a batch."""
+        audio = speech.wav[i, : int(speech.wav_lengths[i])].cpu().numpy()
+        return Spoken(audio=audio, **vars(self._timing(words, speech.prosody.durations[i])))
+
+    def _timing(self, words: Sequence[Word], durations: Tensor) -> Timing:
+        """Return when words are said whose tokens have these durations, (N,) or padded."""
         tokens = tuple(token for word in words for token in word.tokens)
-        return Spoken(
-            audio=speech.wav[i, : int(speech.wav_lengths[i])].cpu().numpy(),
+        return Timing(
             sample_rate=self.voice.audio.sample_rate,
             tokens=tokens,
-            durations=speech.prosody.durations[i, : len(tokens)].cpu().numpy(),
+            durations=durations[: len(tokens)].cpu().numpy(),
             hop=self.voice.audio.hop,
             words=tuple((word.text, len(word.tokens)) for word in words),
         )
+
+
+def check_pause(seconds: float) -> None:
+    """Refuse a pause that no text needs.
+
+    Raises:
+        MalsoriError: It is out of its range.
+    """
+    if not 0 <= seconds <= LONGEST_PAUSE:
+        raise MalsoriError(f"pause: {seconds:g} is not between 0 and {LONGEST_PAUSE:g} seconds")
 
 
 def token_controls(
@@ -363,6 +530,9 @@ def token_controls(
         told: Controls of each manner, numbers.
         device: Where tensors shall be.
     """
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
     if len(told) == 1:
         return next(iter(told.values()))
     neutral = Controls()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from malsori.core.errors import ConfigError, MalsoriError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.griffin_lim import GriffinLim
 from malsori.dsp.statistics import Statistics
+from malsori.infer.reading import ReadingVoice
 from malsori.models import MODELS
 from malsori.models.composed import ComposedModel
 from malsori.models.voice import (
@@ -27,9 +28,8 @@ from malsori.models.voice import (
 )
 from malsori.modules.weight_norm import fold_weight_norm
 from malsori.packs.run_folder import read_run
-from malsori.text.frontend import TextError, Word
 from malsori.text.tokenizer import Tokenizer, TokenizerConfig
-from malsori.text.tokens import UNKNOWN, TokenList
+from malsori.text.tokens import TokenList
 
 UNBUILDABLE = (
     *(RuntimeError, ValueError, ArithmeticError, TypeError, LookupError, MemoryError),
@@ -44,23 +44,11 @@ WORDLESS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Voice:
+class Voice(ReadingVoice):
     """A model ready to speak: on its device, in evaluation mode, weight norm folded."""
 
     model: SpeakingModel
     """One that makes mels is there with what makes them audible, as a ``ComposedModel``."""
-    tokenizer: Tokenizer
-    tokens: TokenList
-    audio: AudioConfig
-    statistics: Statistics
-    speakers: tuple[str, ...]
-    languages: tuple[str, ...]
-    origin: str
-    """Where it was loaded from, for messages."""
-    embedding_size: int = 0
-    """Numbers of the external speaker vector (x-vector) that it has to be given; 0 for none."""
-    speaker_encoder: str | None = None
-    """Name of the encoder that made those vectors; None for none, or where nobody knows."""
 
     @property
     def device(self) -> torch.device:
@@ -79,49 +67,9 @@ class Voice:
         return isinstance(self.model, SpeakingModel)
 
     @property
-    def language(self) -> str:
-        """The language that a text is read in where nothing is said."""
-        return self.languages[self.index("language", None)]
-
-    def words(self, text: str, language: str | None = None) -> list[Word]:
-        """Return the words of a text with their tokens.
-
-        Args:
-            text: Any.
-            language: Of the text, one of ``languages`` if there are several; None for the first.
-
-        Raises:
-            TextError: A part of the text has no reading.
-            MalsoriError: The voice has several languages, but not this one.
-        """
-        return [word for words in self.read([text], language) for word in words]
-
-    def read(self, parts: Sequence[str], language: str | None = None) -> list[list[Word]]:
-        """Return the words of each part of a sentence; see ``words``."""
-        if len(self.languages) > 1:
-            self.index("language", language)
-        try:
-            return self.tokenizer.read(parts, language or self.language)
-        except TextError as error:
-            if language or len(self.languages) == 1:
-                raise
-            raise TextError(
-                f"{error}; it was read as {self.language!r}: say the language, one of "
-                f"{', '.join(self.languages)}"
-            ) from error
-
-    def index(self, kind: str, name: str | None) -> int:
-        """Return the index of a speaker or language; the first for None that is not ``<unk>``.
-
-        Raises:
-            MalsoriError: The voice does not have it.
-        """
-        names = self.speakers if kind == "speaker" else self.languages
-        if name is None:  # ESPnet keeps 0 for speakers that it does not know
-            return 1 if names[0] == UNKNOWN and len(names) > 1 else 0
-        if name not in names:
-            raise MalsoriError(f"{self.origin}: no {kind} {name!r}; known: {', '.join(names)}")
-        return names.index(name)
+    def is_provisional(self) -> bool:
+        """Whether no trained network makes its mels audible, but Griffin-Lim."""
+        return isinstance(self.model, ComposedModel) and self.model.is_provisional
 
 
 def load_run(folder: Path, checkpoint: str = "best", device: str = "cpu") -> Voice:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from malsori.dsp.griffin_lim import GriffinLim
 from malsori.dsp.statistics import Statistics
-from malsori.models.vocoder import VocodingModel, vocode
+from malsori.models.plan import Plan, perform
+from malsori.models.vocoder import VocodingModel
 from malsori.models.voice import (
     AcousticModel,
     AligningModel,
@@ -46,6 +47,7 @@ class ComposedModel(nn.Module):
     ) -> None:
         super().__init__()
         self.acoustic, self.vocoder = acoustic, vocoder
+        self.hop, self.context = vocoder.hop, vocoder.context
         for name in ("mel_mean", "mel_std"):
             values = torch.tensor(getattr(statistics, name))
             self.register_buffer(name, values, persistent=False)
@@ -77,11 +79,25 @@ class ComposedModel(nn.Module):
             controls: Changes to predicted prosody.
             prosody: Spoken instead of the predictions; ``controls`` then does nothing.
         """
+        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
+
+    def plan(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Plan:
+        """Return the mel that will be made audible; arguments as for ``synthesize``."""
         said: Recital = self.acoustic.recite(tokens, token_lengths, conditions, controls, prosody)
         mel = said.mel.float() * self.mel_std + self.mel_mean
         mel = mel * valid_positions(said.mel_lengths, mel.shape[1])[..., None]
-        wav, wav_lengths = vocode(self.vocoder, mel, said.mel_lengths)
-        return Speech(wav=wav, wav_lengths=wav_lengths, prosody=said.prosody, mel=mel)
+        return Plan(frames=mel, frame_lengths=said.mel_lengths, prosody=said.prosody, mel=mel)
+
+    def sound(self, plan: Plan, valid: Tensor | None = None) -> Tensor:
+        """Return samples of a plan or a window of one, (B, 1, T · hop); see ``PlanningModel``."""
+        return self.vocoder(plan.frames, valid)
 
     def analyse(
         self, tokens: Tensor, token_lengths: Tensor, features: Features, conditions: Conditions

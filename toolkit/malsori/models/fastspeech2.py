@@ -29,7 +29,7 @@ from malsori.modules import STACKS
 from malsori.modules.alignment import average_by_token, token_of_frame
 from malsori.modules.features import Features
 from malsori.modules.initialisation import initialise
-from malsori.modules.lengths import valid_positions
+from malsori.modules.lengths import longest, valid_positions
 from malsori.modules.postnet import Postnet, PostnetConfig
 from malsori.modules.predictors import ScalarEmbedding
 from malsori.modules.upsampling import gaussian_upsample
@@ -178,7 +178,7 @@ class FastSpeech2(Front):
         changed = None if prosody else self.predict(hidden, valid, controls or Controls())
         durations = (prosody or changed).durations  # type: ignore[union-attr]
         mel_lengths = durations.sum(1)
-        count = int(mel_lengths.max())
+        count = longest(mel_lengths)
         sung = self._sing(hidden, prosody, token_lengths, mel_lengths, count, changed)
         _, mel = self._draw(sung.frames, valid_positions(mel_lengths, count))
         return Recital(mel=mel, mel_lengths=mel_lengths, prosody=sung.prosody)

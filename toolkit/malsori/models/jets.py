@@ -20,6 +20,7 @@ from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.models.front import Front, FrontConfig, FrontOutput
 from malsori.models.melody import MelodyOutput, MelodyPredictor
+from malsori.models.plan import Plan, perform
 from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS, STACKS
 from malsori.modules.excitation import Melody
@@ -79,9 +80,9 @@ class Jets(Front):
     def __init__(self, config: JetsConfig, context: VoiceContext) -> None:
         config.check(context.audio)
         super().__init__(config, context)
-        self.hop, self.segment = context.audio.hop, config.segment
-        self.decoder = build(STACKS, config.decoder, width=config.width, masked=config.masked)
         settings: GeneratorSettings = config.generator.config
+        self.hop, self.segment, self.context = context.audio.hop, config.segment, settings.context
+        self.decoder = build(STACKS, config.decoder, width=config.width, masked=config.masked)
         self.melody: MelodyPredictor | None = None
         if settings.harmonics:
             self.melody = MelodyPredictor(config.melody, config.width, context, config.masked)
@@ -154,23 +155,39 @@ class Jets(Front):
             controls: Changes to predicted prosody.
             prosody: Spoken instead of the predictions; ``controls`` then does nothing.
         """
+        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
+
+    def plan(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Plan:
+        """Return what the waveform is made from; arguments as for ``synthesize``."""
         valid = valid_positions(token_lengths, tokens.shape[1])
         hidden, told = self.encode(tokens, valid, conditions or Conditions())
         if prosody is None:
             prosody = self.predict(hidden, valid, controls or Controls())
-        frame_lengths = prosody.durations.sum(1)
-        frames = int(frame_lengths.max())
-        decoded = self._decode(hidden, prosody, token_lengths, frame_lengths, frames)
-        valid_frames = valid_positions(frame_lengths, frames) if len(tokens) > 1 else None
+        lengths = prosody.durations.sum(1)
+        count = int(lengths.max())
+        frames = self._decode(hidden, prosody, token_lengths, lengths, count)
         melody = None
         if self.melody is not None:
-            sung = self.melody(decoded, prosody, token_lengths, frame_lengths)
+            sung = self.melody(frames, prosody, token_lengths, lengths)
             melody = self.melody.spoken(sung.pitch, sung.voiced)
-        told = told if self.generator_is_told else None
-        wav = self.generator(decoded, told, valid_frames, melody).squeeze(1).float()
-        wav_lengths = frame_lengths * self.hop
-        wav = wav * valid_positions(wav_lengths, wav.shape[1])
-        return Speech(wav=wav, wav_lengths=wav_lengths, prosody=prosody)
+        return Plan(
+            frames=frames,
+            frame_lengths=lengths,
+            prosody=prosody,
+            told=told if self.generator_is_told else None,
+            excitation=self.generator.excite(melody, valid_positions(lengths, count)),
+        )
+
+    def sound(self, plan: Plan, valid: Tensor | None = None) -> Tensor:
+        """Return samples of a plan or a window of one, (B, 1, T · hop); see ``PlanningModel``."""
+        return self.generator(plan.frames, plan.told, valid, plan.excitation)  # type: ignore[no-any-return]
 
     def _decode(
         self,
@@ -196,6 +213,11 @@ class GeneratorSettings(Protocol):
     @property
     def hop(self) -> int:
         """Samples made from each frame."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Frames on either side that a frame's samples hang on."""
         ...
 
     @property

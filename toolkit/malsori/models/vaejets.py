@@ -32,6 +32,7 @@ from malsori.models.front import Front, FrontConfig, FrontOutput
 from malsori.models.jets import GeneratorSettings, check_hop
 from malsori.models.latent import carry_over, converted, seeded_noise
 from malsori.models.melody import MelodyOutput, MelodyPredictor
+from malsori.models.plan import Plan, perform
 from malsori.models.voice import Conditions, Controls, Converted, Prosody, Speech, VoiceContext
 from malsori.modules import GENERATORS, STACKS
 from malsori.modules.excitation import Melody
@@ -116,10 +117,10 @@ class VaeJets(Front):
     def __init__(self, config: VaeJetsConfig, context: VoiceContext) -> None:
         config.check(context.audio)
         super().__init__(config, context)
-        self.config, self.hop = config, context.audio.hop
+        settings: GeneratorSettings = config.generator.config
+        self.config, self.hop, self.context = config, context.audio.hop, settings.context
         decoder = build(STACKS, config.decoder, width=config.width, masked=config.masked)
         self.prior = TextPrior(decoder, config.width, config.latent)
-        settings: GeneratorSettings = config.generator.config
         self.melody: MelodyPredictor | None = None
         if settings.harmonics:
             self.melody = MelodyPredictor(config.melody, config.width, context, config.masked)
@@ -200,23 +201,41 @@ class VaeJets(Front):
             controls: Changes to predicted prosody.
             prosody: Spoken instead of the predictions; ``controls`` then does nothing.
         """
+        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
+
+    def plan(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Plan:
+        """Return what the waveform is made from; arguments as for ``synthesize``."""
         valid = valid_positions(token_lengths, tokens.shape[1])
         hidden, told = self.encode(tokens, valid, conditions or Conditions())
         if prosody is None:
             prosody = self.predict(hidden, valid, controls or Controls())
         lengths = prosody.durations.sum(1)
-        frames = int(lengths.max())
-        prior = self._expect(hidden, prosody, token_lengths, lengths, frames)
+        count = int(lengths.max())
+        spoken = valid_positions(lengths, count)
+        prior = self._expect(hidden, prosody, token_lengths, lengths, count)
         spread = self._noise(lengths) * self.config.noise * prior.log_scale.exp()
-        latent = self.flow.inverse(prior.mean + spread, valid_positions(lengths, frames), told)
         melody = None
         if self.melody is not None:
             sung = self.melody(prior.hidden, prosody, token_lengths, lengths)
             melody = self.melody.spoken(sung.pitch, sung.voiced)
-        wav = self._sound(latent, told, lengths, melody).squeeze(1).float()
-        wav_lengths = lengths * self.hop
-        wav = wav * valid_positions(wav_lengths, wav.shape[1])
-        return Speech(wav=wav, wav_lengths=wav_lengths, prosody=prosody)
+        return Plan(
+            frames=self.flow.inverse(prior.mean + spread, spoken, told),
+            frame_lengths=lengths,
+            prosody=prosody,
+            told=told,
+            excitation=self.generator.excite(melody, spoken),
+        )
+
+    def sound(self, plan: Plan, valid: Tensor | None = None) -> Tensor:
+        """Return samples of a plan or a window of one, (B, 1, T · hop); see ``PlanningModel``."""
+        return self.generator(plan.frames, plan.told, valid, plan.excitation)  # type: ignore[no-any-return]
 
     def convert(
         self, features: Features, source: Conditions, target: Conditions, pitch_shift: float = 0.0

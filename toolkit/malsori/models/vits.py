@@ -27,6 +27,7 @@ from malsori.dsp.linear import LinearSpectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
 from malsori.models.latent import carry_over, converted, seeded_noise
 from malsori.models.melody import MelodyOutput, MelodyPredictor
+from malsori.models.plan import Plan, perform
 from malsori.models.voice import (
     Analysis,
     Conditions,
@@ -169,7 +170,8 @@ class Vits(nn.Module):
         super().__init__()
         config.check(context.audio)
         self.config = config
-        self.hop = context.audio.hop
+        settings: GeneratorSettings = config.generator.config
+        self.hop, self.context = context.audio.hop, settings.context
         width, self.spectrogram = config.width, LinearSpectrogram(context.audio)
         self.conditioning = Conditioning(
             config.condition,
@@ -193,7 +195,6 @@ class Vits(nn.Module):
             eps = 1e-5 if config.duration == "log" else 1e-12
             self.duration_predictor = VariancePredictor(config.duration_predictor, width, eps=eps)
             self.duration_condition = nn.Linear(condition, width) if condition else None
-        settings: GeneratorSettings = config.generator.config
         self.melody: MelodyPredictor | None = None
         if settings.harmonics:
             self.melody = MelodyPredictor(config.melody, width, context)
@@ -307,6 +308,17 @@ class Vits(nn.Module):
         Raises:
             MalsoriError: Something shall be changed that is drawn unseen.
         """
+        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
+
+    def plan(
+        self,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Plan:
+        """Return what the waveform is made from; arguments as for ``synthesize``."""
         controls = controls or Controls()
         _refuse_unseen(controls, ENERGY if self.melody is not None else (*ENERGY, "pitch_shift"))
         told = self._tell(conditions or Conditions())
@@ -316,24 +328,30 @@ class Vits(nn.Module):
             durations = self._durations(prior.hidden, valid, told, controls.speed)
         else:
             durations = prosody.durations
-        frame_lengths = durations.sum(1)
-        frames = int(frame_lengths.max())
-        spoken = valid_positions(frame_lengths, frames)
-        noise = self._noise(frame_lengths, prior.mean.shape[2]) * self.config.noise
-        scale = _by_frame(prior.log_scale, durations, frames).exp()
-        z = _by_frame(prior.mean, durations, frames) + noise * scale
+        lengths = durations.sum(1)
+        count = int(lengths.max())
+        spoken = valid_positions(lengths, count)
+        noise = self._noise(lengths, prior.mean.shape[2]) * self.config.noise
+        scale = _by_frame(prior.log_scale, durations, count).exp()
+        z = _by_frame(prior.mean, durations, count) + noise * scale
         latent = self.flow.inverse(z, spoken, told)
         melody = None
         if self.melody is not None:
-            base = _by_frame(_by_token(controls.pitch_shift, durations), durations, frames)
-            sung = self.melody.beside(base.squeeze(-1), latent, frame_lengths)
+            base = _by_frame(_by_token(controls.pitch_shift, durations), durations, count)
+            sung = self.melody.beside(base.squeeze(-1), latent, lengths)
             melody = self.melody.spoken(sung.pitch, sung.voiced)
-        wav = self.generator(latent, told, spoken if len(tokens) > 1 else None, melody)
-        wav_lengths = frame_lengths * self.hop
-        wav = wav.squeeze(1).float() * valid_positions(wav_lengths, frames * self.hop)
         unknown = torch.full(durations.shape, torch.nan, device=tokens.device)
-        said = Prosody(durations=durations, pitch=unknown, energy=unknown)
-        return Speech(wav=wav, wav_lengths=wav_lengths, prosody=said)
+        return Plan(
+            frames=latent,
+            frame_lengths=lengths,
+            prosody=Prosody(durations=durations, pitch=unknown, energy=unknown),
+            told=told,
+            excitation=self.generator.excite(melody, spoken),
+        )
+
+    def sound(self, plan: Plan, valid: Tensor | None = None) -> Tensor:
+        """Return samples of a plan or a window of one, (B, 1, T · hop); see ``PlanningModel``."""
+        return self.generator(plan.frames, plan.told, valid, plan.excitation)  # type: ignore[no-any-return]
 
     def convert(
         self, features: Features, source: Conditions, target: Conditions, pitch_shift: float = 0.0
@@ -370,11 +388,16 @@ class Vits(nn.Module):
         return self.conditioning.summary(told)
 
     def _durations(
-        self, hidden: Tensor, valid: Tensor, told: Tensor | None, speed: float | Tensor
+        self,
+        hidden: Tensor,
+        valid: Tensor,
+        told: Tensor | None,
+        speed: float | Tensor,
+        noise: Tensor | None = None,
     ) -> Tensor:
         """Return whole frames per token, at least 1 each, (B, N) int64."""
         if self.duration_flow is not None:
-            noise = self._noise(valid.sum(1), 2)
+            noise = self._noise(valid.sum(1), 2) if noise is None else noise
             log = self.duration_flow.inverse(hidden, valid, told, noise, self.config.duration_noise)
             frames = (log.exp() / speed).ceil()
         else:

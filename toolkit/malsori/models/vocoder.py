@@ -26,6 +26,7 @@ from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.mel import HifiganSpectrogram, MelFrames, Spectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
+from malsori.models.plan import sound_windows
 from malsori.models.voice import VoiceContext
 from malsori.modules import GENERATORS
 from malsori.modules.lengths import valid_positions
@@ -70,6 +71,8 @@ class VocodingModel(Protocol):
     """Frames of the windows that it is trained on."""
     hop: int
     """Samples made from each frame."""
+    context: int | None
+    """Frames on either side that a frame's samples hang on; None for all of them."""
     spectrogram: Spectrogram
     """What it hears of recordings."""
 
@@ -95,6 +98,8 @@ class Vocoder(nn.Module):
         audio = context.audio
         config.check(audio)
         self.segment, self.hop, self.bands = config.segment, audio.hop, audio.mel_bands
+        settings: GeneratorSettings = config.generator.config
+        self.context: int | None = settings.context
         self.spectrogram = SPECTROGRAMS[config.mel](audio)
         self.generator = build(
             GENERATORS, config.generator, width=audio.mel_bands, sample_rate=audio.sample_rate
@@ -147,10 +152,11 @@ def vocode(model: VocodingModel, mel: Tensor, mel_lengths: Tensor) -> Sound:
         mel: Log10 mel amplitudes, (B, T, M), not normalised.
         mel_lengths: (B,).
     """
-    longest = int(mel_lengths.max())
-    valid = valid_positions(mel_lengths, longest) if len(mel) > 1 else None
-    wav = model(mel[:, :longest], valid).squeeze(1).float()
-    wav_lengths = mel_lengths * model.hop
+    pieces = sound_windows(
+        lambda start, end, valid: model(mel[:, start:end], valid),
+        *(mel_lengths, model.hop, model.context),
+    )
+    wav, wav_lengths = torch.cat(list(pieces), 1), mel_lengths * model.hop
     return Sound(wav * valid_positions(wav_lengths, wav.shape[1]), wav_lengths)
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from malsori.dsp.audio_config import AudioConfig
+from malsori.models.controls import Controls as Controls
 from malsori.modules.alignment import average_by_token
 from malsori.modules.conditioning import SpeakerEmbeddingConfig
 from malsori.modules.features import Features
@@ -62,30 +62,6 @@ class Conditions:
         if self.style_mel is not None:
             return self
         return replace(self, style_mel=mel, style_mel_lengths=mel_lengths)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Controls:
-    """How the predictions are changed before speaking; numbers, or tensors (B, 1) or (B, N)."""
-
-    speed: float | Tensor = 1.0
-    """2 is twice as fast."""
-    pitch_shift: float | Tensor = 0.0
-    """Added to normalised log-F0."""
-    energy_scale: float | Tensor = 1.0
-    """Multiplies normalised energy, before the shift."""
-    energy_shift: float | Tensor = 0.0
-    """Added to normalised energy."""
-
-    @property
-    def are_neutral(self) -> bool:
-        """Whether all is spoken as it is predicted."""
-        neutral = (1.0, 0.0, 1.0, 0.0)
-        given = (self.speed, self.pitch_shift, self.energy_scale, self.energy_shift)
-        return all(
-            bool((torch.as_tensor(value) == usual).all())
-            for value, usual in zip(given, neutral, strict=True)
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

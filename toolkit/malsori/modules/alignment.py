@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from malsori.modules.lengths import valid_positions
+from malsori.modules.lengths import is_traced, valid_positions
 
 Prior = Literal["proper", "published"]
 
@@ -206,7 +206,9 @@ def path_log_probability(log_p: Tensor, durations: Tensor, mel_lengths: Tensor) 
 def token_of_frame(durations: Tensor, frames: int) -> Tensor:
     """Return the index of the token each frame belongs to, (B, T); padding belongs to the last."""
     ends = durations.cumsum(1)
-    at = torch.arange(frames, device=durations.device).expand(len(durations), -1).contiguous()
+    at = torch.arange(frames, device=durations.device).expand(durations.shape[0], -1).contiguous()
+    if is_traced():  # ONNX knows no search
+        return (at[..., None] >= ends[:, None, :-1]).sum(2)
     return torch.searchsorted(ends, at, right=True).clamp(max=durations.shape[1] - 1)
 
 

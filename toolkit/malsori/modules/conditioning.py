@@ -176,7 +176,7 @@ class Conditioning(nn.Module):
         if told.added is not None:
             hidden = hidden + told.added[:, None]
         if told.beside is not None and self.embedding is not None:
-            beside = told.beside[:, None].expand(len(hidden), hidden.shape[1], -1)
+            beside = told.beside[:, None].expand(*hidden.shape[:2], -1)
             hidden = self.embedding(torch.cat([hidden, beside], dim=2))
         return hidden
 

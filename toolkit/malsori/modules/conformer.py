@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import COUNT, SIZE, odd, within
 from malsori.core.registry import Entry
-from malsori.modules.transformer import ConvFeedForward, either, sinusoids
+from malsori.modules.lengths import is_traced
+from malsori.modules.transformer import ConvFeedForward, either, sinusoids, split_heads
 
 Kind = Literal["relative", "legacy"]
 
@@ -165,15 +166,25 @@ class RelativePositions(nn.Module):
 
     def forward(self, positions: int) -> Tensor:
         """Return the encodings for a sequence of T ``positions``, (R, D)."""
-        if positions > len(self.table):
-            self.table = sinusoids(2 * positions, self.table.shape[1]).to(self.table.device)
         if self.kind == "legacy":
-            beyond = max(positions, LEGACY_POSITIONS)
-            return self.table[beyond - positions : beyond].flip(0)
-        before = self.table[:positions]
-        behind = before[1:].clone()
-        behind[:, 0::2] *= -1  # the sine of a negative offset; the cosine is the same
-        return torch.cat([before.flip(0), behind])
+            table, beyond = self._first(positions), LEGACY_POSITIONS
+            if not is_traced():  # an exported graph knows no more of them
+                beyond = max(positions, LEGACY_POSITIONS)
+            return table[beyond - positions : beyond].flip(0)
+        before = self._first(positions)[:positions]
+        signs = torch.ones(before.shape[1], device=before.device)
+        signs[0::2] = -1  # the sine of a negative offset; the cosine is the same
+        return torch.cat([before.flip(0), before[1:] * signs])
+
+    def _first(self, positions: int) -> Tensor:
+        """Return the sinusoids of at least so many positions."""
+        if is_traced():  # an exported graph has no table to grow
+            legacy = self.kind == "legacy"
+            return self.table if legacy else sinusoids(positions, self.table.shape[1])
+        table = self.table  # another thread may put another one in its place
+        if positions > len(table):
+            table = self.table = sinusoids(2 * positions, table.shape[1]).to(table.device)
+        return table
 
 
 class RelativeAttention(nn.Module):
@@ -210,7 +221,7 @@ class RelativeAttention(nn.Module):
             counted = valid if self.masked else torch.ones_like(valid[:1])
             scores = _legacy_scores(searching, offsets, counted.sum(1))
         else:
-            scores = searching @ offsets.mT
+            scores = searching @ offsets.transpose(2, 3)
         scores = _by_key(scores) / math.sqrt(query.shape[3])  # (B, H, T, T)
         if self.zero_triu:
             scores = scores.tril()
@@ -224,7 +235,7 @@ class RelativeAttention(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, T, D) -> (B, H, T, D/H)
+        return split_heads(x, self.heads)
 
 
 class ConvolutionModule(nn.Module):
@@ -323,8 +334,8 @@ def _legacy_scores(query: Tensor, positions: Tensor, lengths: Tensor) -> Tensor:
     index = lengths[:, None] - size + torch.arange(size, device=query.device)  # (B or 1, T)
     index = index.clamp_min(0)  # these stand for distances that no pair of valid positions has
     index = index[:, None, :, None].expand(-1, *positions.shape[1:2], -1, positions.shape[3])
-    before = query @ positions.expand(len(index), -1, -1, -1).gather(2, index).mT
-    behind = query.roll(-1, 2) @ positions[:, :, : max(size - 2, 0)].mT
+    before = query @ positions.expand(index.shape[0], -1, -1, -1).gather(2, index).transpose(2, 3)
+    behind = query.roll(-1, 2) @ positions[:, :, :-2].transpose(2, 3)
     return torch.cat([before, torch.zeros_like(before[..., :1]), behind], 3)[..., : 2 * size - 1]
 
 

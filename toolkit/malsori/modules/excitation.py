@@ -32,6 +32,22 @@ class Melody(NamedTuple):
     """1 where there is one, else 0, (B, T)."""
 
 
+class Excitation(NamedTuple):
+    """A melody at every sample, (B, S) each: any window of it sounds as within the whole."""
+
+    f0_hz: Tensor
+    voiced: Tensor
+    turns: Tensor
+    """Periods since the beginning, in fp64."""
+    noise: Tensor
+    heard: Tensor
+    """False where nothing shall be heard."""
+
+    def window(self, start: int, end: int) -> Excitation:
+        """Return the samples from ``start`` to ``end``."""
+        return Excitation(*(part[:, start:end] for part in self))
+
+
 class HarmonicSource(nn.Module):
     """Make the sines of F0 and its multiples where speech is voiced, and noise everywhere.
 
@@ -50,29 +66,41 @@ class HarmonicSource(nn.Module):
         self.register_buffer("noise", NOISE * table, persistent=False)
 
     @torch.no_grad()
-    def forward(self, melody: Melody, valid: Tensor | None = None) -> Tensor:
+    def forward(self, melody: Melody | Excitation, valid: Tensor | None = None) -> Tensor:
         """Return sines and, as the last channel, noise, (B, H + 1, S).
 
         Harmonics at or above half the sample rate are silent. In training phases and noise begin
         anywhere; otherwise at the same place, so that an utterance always sounds the same.
 
         Args:
-            melody: Of frames whose centres are ``hop`` samples apart, the first at sample 0.
-            valid: True where data is, (B, T); what lies behind is silent.
+            melody: Of frames whose centres are ``hop`` samples apart, the first at sample 0, or
+                what ``excite`` made of it.
+            valid: True where data is, (B, T); what lies behind is silent. Only for a melody.
         """
+        sung = melody if isinstance(melody, Excitation) else self.excite(melody, valid)
+        numbers = torch.arange(1, self.harmonics + 1, device=sung.turns.device)[:, None]  # (H, 1)
+        turned = sung.turns[:, None] * numbers  # (B, H, S)
+        phases = (turned - turned.floor()).float() * (2 * math.pi)
+        heard = sung.f0_hz[:, None] * numbers < self.sample_rate / 2
+        sines = SINE * phases.sin() * heard * sung.voiced[:, None]
+        return torch.cat([sines, sung.noise[:, None]], dim=1) * sung.heard[:, None]
+
+    @torch.no_grad()
+    def excite(self, melody: Melody, valid: Tensor | None = None) -> Excitation:
+        """Return a whole melody at every sample, with its phases; arguments as for ``forward``."""
         if valid is None:
             valid = torch.ones_like(melody.f0_hz, dtype=torch.bool)
         f0 = self._by_sample(melody.f0_hz.float(), valid)  # (B, S)
-        loud = self._by_sample(melody.voiced.float(), valid)
         turns = (f0.double() / self.sample_rate).cumsum(1)
         if self.training:
             turns = turns + torch.rand(len(turns), 1, dtype=torch.float64, device=turns.device)
-        numbers = torch.arange(1, self.harmonics + 1, device=f0.device)[:, None]  # (H, 1)
-        phases = (turns[:, None] * numbers).frac().float() * (2 * math.pi)  # (B, H, S)
-        heard = f0[:, None] * numbers < self.sample_rate / 2
-        sines = SINE * phases.sin() * heard * loud[:, None]
-        source = torch.cat([sines, self._noise(f0)[:, None]], dim=1)
-        return source * valid.repeat_interleave(self.hop, dim=1)[:, None]
+        return Excitation(
+            f0_hz=f0,
+            voiced=self._by_sample(melody.voiced.float(), valid),
+            turns=turns,
+            noise=self._noise(f0),
+            heard=valid.repeat_interleave(self.hop, dim=1),
+        )
 
     def _by_sample(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return the line through valid frames' values at every sample, (B, S)."""

@@ -20,9 +20,11 @@ from torch.nn import functional as F
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import SIZE, odd, within
 from malsori.core.registry import Entry
-from malsori.modules.excitation import HarmonicSource, Melody
+from malsori.modules.excitation import Excitation, HarmonicSource, Melody
 from malsori.modules.weight_norm import normalise_convolutions
 
+END_KERNEL = 7
+"""Kernel of the first and of the last convolution."""
 SLOPE = 0.1
 """Slope of the leaky ReLUs for negative values; before the last convolution it is 0.01."""
 
@@ -93,6 +95,37 @@ class HifiganConfig:
         """Channels of the last convolution: the waveform's samples."""
         return 1
 
+    @property
+    def context(self) -> int:
+        """Frames on either side that a frame's samples hang on."""
+        return self.reach(0, self.hop - 1)
+
+    def reach(self, first: int, last: int) -> int:
+        """Return the frames on either side of frame 0 that a stretch of the last layer hangs on.
+
+        The stretch is followed back through the layers. Harmonics add nothing: they are read within
+        a frame or so of where they are heard, and the input layer alone reaches three.
+
+        Args:
+            first: Where the stretch begins, counted at the last layer's rate.
+            last: Where it ends, included.
+        """
+        residual = max(
+            sum(kernel // 2 * (dilation + self.paired) for dilation in dilations)
+            for kernel, dilations in zip(
+                self.residual_kernels, self.residual_dilations, strict=True
+            )
+        )
+        ends = END_KERNEL // 2
+        first, last = first - ends, last + ends
+        stages = tuple(zip(self.upsampling, self.upsampling_kernels, strict=True))
+        for factor, kernel in reversed(stages):
+            padding = (kernel - factor + 1) // 2
+            first, last = first - residual, last + residual
+            first = -((kernel - 1 - padding - first) // factor)  # rounded up
+            last = (last + padding) // factor
+        return max(ends - first, last + ends)
+
 
 @dataclass(frozen=True, kw_only=True)
 class HifiganV2Config(HifiganConfig):
@@ -141,7 +174,7 @@ class HifiganGenerator(nn.Module):
         )
         self.source_convolutions = nn.ModuleList()
         self.blocks_per_stage = len(config.residual_kernels)
-        self.input = nn.Conv1d(width, config.channels, 7, padding=3)
+        self.input = nn.Conv1d(width, config.channels, END_KERNEL, padding=END_KERNEL // 2)
         self.condition = nn.Conv1d(condition, config.channels, 1) if condition else None
         self.upsamplers = nn.ModuleList()
         self.residuals = nn.ModuleList()
@@ -156,7 +189,7 @@ class HifiganGenerator(nn.Module):
                 config.residual_kernels, config.residual_dilations, strict=True
             ):
                 self.residuals.append(ResidualBlock(channels, size, dilations, config.paired))
-        self.output = nn.Conv1d(channels, config.outputs, 7, padding=3)
+        self.output = nn.Conv1d(channels, config.outputs, END_KERNEL, padding=END_KERNEL // 2)
         for part in self.modules():
             if isinstance(part, (nn.Conv1d, nn.ConvTranspose1d)):
                 _initialise(part, config.initial_std)
@@ -170,7 +203,7 @@ class HifiganGenerator(nn.Module):
         frames: Tensor,
         condition: Tensor | None = None,
         valid: Tensor | None = None,
-        melody: Melody | None = None,
+        melody: Melody | Excitation | None = None,
     ) -> Tensor:
         """Return samples in (−1, 1), (B, 1, T · hop).
 
@@ -180,7 +213,8 @@ class HifiganGenerator(nn.Module):
             valid: True where data is, (B, T). With it, what lies behind an utterance's end counts
                 as silence at every layer, so that a batch gives the samples of its parts alone;
                 without it (training on whole segments) nothing is masked.
-            melody: Of the frames, for a generator with harmonics.
+            melody: Of the frames, for a generator with harmonics; of a window of an utterance what
+                ``excite`` made of the whole.
         """
         mask = None if valid is None else valid[:, None].to(frames.dtype)
         x = _silence(frames.transpose(1, 2), mask)  # (B, T, width) -> (B, C, T)
@@ -202,7 +236,18 @@ class HifiganGenerator(nn.Module):
         """Return samples, (B, 1, S), for the last layer's output and the mask at its rate."""
         return torch.tanh(x)
 
-    def _source(self, melody: Melody | None, valid: Tensor | None) -> Tensor | None:
+    def excite(self, melody: Melody | None, valid: Tensor | None = None) -> Excitation | None:
+        """Return what whole utterances sing at every sample; None without harmonics.
+
+        Args:
+            melody: Of the frames, (B, T).
+            valid: True where data is, (B, T).
+        """
+        if self.source is None or melody is None:
+            return None
+        return self.source.excite(melody, valid)
+
+    def _source(self, melody: Melody | Excitation | None, valid: Tensor | None) -> Tensor | None:
         """Return the sines and noise to colour, (B, H + 1, S), if this generator takes them."""
         if self.source is None:
             return None
@@ -236,11 +281,20 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return (B, C, S)."""
         for i, dilated in enumerate(self.dilated):
-            y = dilated(_silence(F.leaky_relu(x, SLOPE), mask))
+            y = dilated(_silence(_leaky(x), mask))
             if len(self.plain):
                 y = self.plain[i](_silence(F.leaky_relu_(y, SLOPE), mask))
             x = x + y
         return x
+
+
+def _leaky(x: Tensor) -> Tensor:
+    """Return the leaky ReLU of what others read too.
+
+    In place on a copy: its gradient then follows from its output, which the next convolution holds
+    anyway, and ``x`` is freed, a third of what the residual blocks would hold.
+    """
+    return F.leaky_relu_(x.clone(), SLOPE) if torch.is_grad_enabled() else F.leaky_relu(x, SLOPE)
 
 
 def _initialise(part: nn.Conv1d | nn.ConvTranspose1d, std: float | None) -> None:

@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import COUNT, SIZE, odd, within
 from malsori.core.registry import Entry
-from malsori.modules.excitation import Melody
+from malsori.modules.excitation import Excitation, Melody
 from malsori.modules.hifigan import HifiganConfig, HifiganGenerator
 
 INITIAL_STD = 0.02
@@ -65,6 +65,12 @@ class IstftConfig:
         """What the hop follows from, as errors say it."""
         return f"hop: {self.hop}"
 
+    @property
+    def context(self) -> int:
+        """Frames on either side that a frame's samples hang on."""
+        before, behind = _spectra_of(self.n_fft, self.hop)
+        return max(-before, behind) + (self.layers + 1) * (self.kernel // 2)
+
 
 @dataclass(frozen=True, kw_only=True)
 class IstftnetConfig(HifiganConfig):
@@ -98,6 +104,12 @@ class IstftnetConfig(HifiganConfig):
     def outputs(self) -> int:
         """Channels of the last convolution: log magnitudes, then phases."""
         return self.n_fft + 2
+
+    @property
+    def context(self) -> int:
+        """Frames on either side that a frame's samples hang on."""
+        before, behind = _spectra_of(self.n_fft, self.transform_hop)
+        return self.reach(before, math.prod(self.upsampling) - 1 + behind)
 
 
 class IstftGenerator(nn.Module):
@@ -136,7 +148,7 @@ class IstftGenerator(nn.Module):
         frames: Tensor,
         condition: Tensor | None = None,
         valid: Tensor | None = None,
-        melody: Melody | None = None,
+        melody: Melody | Excitation | None = None,
     ) -> Tensor:
         """Return samples, (B, 1, T · hop); within [−1, 1] but in training.
 
@@ -156,6 +168,9 @@ class IstftGenerator(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         return self.inverse(self.output(self.output_norm(x)), valid)  # type: ignore[no-any-return]
+
+    def excite(self, melody: Melody | None, valid: Tensor | None = None) -> None:
+        """Return nothing: it sings by itself."""
 
 
 class ConvNextBlock(nn.Module):
@@ -262,6 +277,12 @@ def _full_precision(device: str) -> AbstractContextManager[Any]:
     if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return nullcontext()
     return torch.autocast(device, enabled=False)
+
+
+def _spectra_of(n_fft: int, hop: int) -> tuple[int, int]:
+    """Return the first and the last spectrum that the samples of spectrum 0's hop hang on."""
+    skipped, slices = (n_fft - hop) // 2, -(-n_fft // hop)
+    return skipped // hop - slices + 1, (skipped + hop - 1) // hop
 
 
 def _inverse_transform(n_fft: int) -> Tensor:

@@ -11,6 +11,18 @@ def valid_positions(lengths: Tensor, size: int) -> Tensor:
     return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
 
 
+def is_traced() -> bool:
+    """Return whether a graph is being traced, to be exported: sizes then follow its input."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
+
+
+def longest(lengths: Tensor) -> int:
+    """Return the largest of ``lengths``, a size that a traced graph follows."""
+    if is_traced():
+        return torch.arange(lengths.max()).shape[0]  # type: ignore[call-overload, no-any-return]
+    return int(lengths.max())
+
+
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     """Return the mean of ``values`` where ``valid``, (); 0 if nothing is valid."""
     return (values * valid).sum() / valid.sum().clamp_min(1)

@@ -123,7 +123,7 @@ class RelativeSelfAttention(nn.Module):
         parts = (self.query, self.key, self.value)
         query, key, value = (split_heads(part(x), self.heads) for part in parts)
         query = query / math.sqrt(query.shape[3])
-        scores = query @ key.mT + _by_key(query @ self.key_positions.T)  # (B, H, T, T)
+        scores = query @ key.transpose(2, 3) + _by_key(query @ self.key_positions.T)  # (B, H, T, T)
         scores = scores.masked_fill(~valid[:, None, None, :], -math.inf)
         weights = self.dropout(scores.softmax(3))
         mixed = weights @ value + _by_distance(weights, self.window) @ self.value_positions

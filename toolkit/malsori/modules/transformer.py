@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import COUNT, SIZE, odd, within
 from malsori.core.registry import Entry
+from malsori.modules.lengths import is_traced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +162,7 @@ class SelfAttention(nn.Module):
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Return (B, H, T, D/H) for ``x`` of (B, T, D)."""
-    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+    return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
 
 
 class ConvFeedForward(nn.Module):
@@ -219,9 +220,12 @@ class Positions(nn.Module):
 
     def _first(self, x: Tensor) -> Tensor:
         """Return the sinusoids of as many positions as ``x`` has, (T, D)."""
-        if x.shape[1] > len(self.table):
-            self.table = sinusoids(2 * x.shape[1], x.shape[2]).to(x.device)
-        return self.table[: x.shape[1]]
+        if is_traced():  # an exported graph has no table to grow
+            return sinusoids(x.shape[1], x.shape[2])
+        table = self.table  # another thread may put another one in its place
+        if x.shape[1] > len(table):
+            table = self.table = sinusoids(2 * x.shape[1], x.shape[2]).to(x.device)
+        return table[: x.shape[1]]
 
 
 class ScaledPositions(Positions):

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from malsori.core.config import from_dict
 from malsori.core.errors import ConfigError, MalsoriError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
-from malsori.packs.archive import MEGABYTE, Archive, Rules, open_archive
+from malsori.packs.archive import MEGABYTE, UNREADABLE, Archive, Rules, open_archive
 from malsori.packs.settings import (
     name_list,
     optional_name,
@@ -29,6 +28,9 @@ from malsori.packs.settings import (
     value_of,
 )
 from malsori.text.tokens import TokenList
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT_VERSION = 1
 LARGEST = {
@@ -49,6 +51,18 @@ TEXT_FILES = ("tokens.txt", "bpe.model", "lexicon.tsv")
 """What a voice reads text with."""
 TRAINING = "training.safetensors"
 RULES = Rules(largest=LARGEST.get, required=REQUIRED)
+GRAPHS = ("acoustic.onnx", "latent.onnx", "generator.onnx")
+"""In place of weights what ONNX Runtime runs, in this order; ``latent`` of models that draw."""
+ONNX_RULES = Rules(
+    largest=(
+        {name: size for name, size in LARGEST.items() if not name.endswith(".safetensors")}
+        | dict.fromkeys(GRAPHS, 2048 * MEGABYTE)
+    ).get,
+    required=("meta.yaml", "config.yaml", *REQUIRED_TO_READ, "acoustic.onnx", "generator.onnx"),
+    kind="ONNX voice",
+)
+ONNX = "onnx"
+"""What meta.yaml calls the format of such a file; it says nothing for packs with weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +117,11 @@ def read_pack(path: Path, training: bool = False) -> VoiceFiles:
     Raises:
         MalsoriError: It is no pack, damaged, or holds what a pack may not hold.
     """
+    if is_onnx(path):
+        raise MalsoriError(
+            f"{path}: a voice for ONNX Runtime, which 'malsori synthesize' speaks with; this needs "
+            "the pack that it was exported from (voice.malsori.zip)"
+        )
     with opened(path) as archive:
         members = {n: archive.read(n) for n in archive.infos if training or n != TRAINING}
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
@@ -122,6 +141,56 @@ def read_pack(path: Path, training: bool = False) -> VoiceFiles:
         statistics=statistics,
         files={name: members[name] for name in TEXT_FILES if name in members},
         training=_tensors(path, TRAINING, members[TRAINING]) if TRAINING in members else {},
+        meta=meta,
+    )
+
+
+def is_onnx(path: str | Path) -> bool:
+    """Return whether a file is a voice for ONNX Runtime: whether its members look like that."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return GRAPHS[0] in file.namelist()
+    except UNREADABLE:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnnxFiles:
+    """All of a voice for ONNX Runtime, read and checked."""
+
+    origin: str
+    """Where it was read, for messages."""
+    description: dict[str, Any]
+    """Settings of audio, model and tokenizer, speakers and languages."""
+    graphs: dict[str, bytes]
+    """By name, ``acoustic`` first."""
+    statistics: Statistics
+    files: dict[str, bytes]
+    """Token list, and the tokenizer's piece model and lexicon if it has them, by name."""
+    meta: dict[str, Any]
+
+
+def read_onnx(path: Path) -> OnnxFiles:
+    """Return everything that a voice for ONNX Runtime holds.
+
+    Raises:
+        MalsoriError: It is none, damaged, or holds what such a file may not hold.
+    """
+    with opened(path) as archive:
+        members = {name: archive.read(name) for name in archive.infos}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    meta = _checked_meta(path, members["meta.yaml"], hashes)
+    if meta.get("format") != ONNX:
+        raise MalsoriError(f"{path}: meta.yaml does not say format: {ONNX}; the file is damaged")
+    description = plain_mapping(path, "config.yaml", members["config.yaml"])
+    for key in ("audio", "model", "tokenizer"):
+        refuse_foreign_code(path, value_of(description, key, path / "config.yaml"))
+    return OnnxFiles(
+        origin=str(path),
+        description=description,
+        graphs={Path(n).stem: members[n] for n in GRAPHS if n in members},
+        statistics=_of_text(path, description, members),
+        files={name: members[name] for name in TEXT_FILES if name in members},
         meta=meta,
     )
 
@@ -194,8 +263,8 @@ def read_members(path: Path, skip: tuple[str, ...] = ()) -> dict[str, bytes]:
 
 
 def opened(path: Path) -> AbstractContextManager[Archive]:
-    """Open a pack by its rules; see ``open_archive``."""
-    return open_archive(path, RULES)
+    """Open a pack, or a voice for ONNX Runtime, by its rules; see ``open_archive``."""
+    return open_archive(path, ONNX_RULES if is_onnx(path) else RULES)
 
 
 def _checked_meta(path: Path, content: bytes, members: Mapping[str, str]) -> dict[str, Any]:

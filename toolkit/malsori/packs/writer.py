@@ -21,7 +21,8 @@ def write_members(out: Path, meta: Mapping[str, Any], members: Mapping[str, byte
     text = yaml.safe_dump(dict(meta), sort_keys=False, allow_unicode=True)
     with atomic_write(out, "wb") as file, zipfile.ZipFile(file, "w") as archive:
         for name, content in {"meta.yaml": text.encode(), **members}.items():
-            packed = zipfile.ZIP_STORED if name.endswith(".safetensors") else zipfile.ZIP_DEFLATED
+            dense = name.endswith((".safetensors", ".onnx"))  # weights, which do not get smaller
+            packed = zipfile.ZIP_STORED if dense else zipfile.ZIP_DEFLATED
             info = zipfile.ZipInfo(name)  # no time of day in it
             info.external_attr = 0o100644 << 16  # what unzip gives the file
             archive.writestr(info, content, packed)
