@@ -35,8 +35,8 @@ lint: install  ## formatting, lint, types, layers, shell syntax
 	lint-imports
 	for file in $(SHELL_FILES); do bash -n "$$file" || exit 1; done
 
-bench: install  ## measure training and synthesis here
-	python tools/bench/train_step.py
+bench: install espnet  ## measure everything beside ESPnet; fails where a figure got worse
+	python tools/bench/run.py
 
 doc: install  ## write doc/config.md from the settings' own docstrings, draw the models' figures
 	python tools/config_reference.py
@@ -59,7 +59,7 @@ $(VENV)/installed: pyproject.toml tools/constraints.txt tools/installers/install
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet -c tools/constraints.txt -e '.[dev,en]'
+	$(BIN)/python -m pip install --quiet -c tools/constraints.txt -e '.[dev,en,onnx]'
 	tools/installers/install_speakers.sh $(BIN)/python
 	$(BIN)/malsori doctor
 	@touch $@

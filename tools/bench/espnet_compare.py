@@ -37,6 +37,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sides import Side, our_side, same_weights, their_side
+
 OURS_AS_THEIRS = {
     "generator/total": "generator/total",
     "generator/reconstruction": "generator/generator_g_mel_loss",
@@ -49,8 +51,7 @@ OURS_AS_THEIRS = {
     "generator/energy": "generator/generator_var_energy_loss",
     "discriminator/total": "discriminator/total",
 }
-WEIGHTED_THERE = ("reconstruction", "adversarial", "feature_matching")
-"""Losses that ESPnet logs times their weight."""
+SHOWN_AS = {"theirs": "ESPnet", "ours": "malsori", "control": "ESPnet, one rounding off"}
 MOMENTS = (1, 10, 50, 200)
 Timing = tuple[int, float]
 """Place in the turn, 0 for the first, and seconds."""
@@ -134,54 +135,6 @@ def settings(args: argparse.Namespace) -> Any:
     return load(TrainConfig, None if args.full else path, overrides)
 
 
-def espnet_params(config: Any, names: Any) -> dict[str, Any]:
-    """Return the ``tts_conf`` of the same model in ESPnet."""
-    from malsori.espnet.export_settings import discriminator_params, generator_params
-
-    mel = config.task.config.reconstruction.config
-    return {
-        "generator_params": generator_params(
-            config.model.config, len(names.speakers), len(names.languages)
-        ),
-        "discriminator_params": discriminator_params(config.task.config.discriminator),
-        "mel_loss_params": {
-            **{"n_fft": mel.n_fft, "hop_length": config.audio.hop, "n_mels": mel.mel_bands},
-            **{"fmin": 0, "fmax": None, "log_base": None},
-        },
-    }
-
-
-class Side:
-    """One of the two: its task, its optimisers, and one step as our trainer does it."""
-
-    def __init__(self, config: Any, task: Any) -> None:
-        from malsori.core.config import build
-        from malsori.train import OPTIMIZERS
-
-        self.task = task
-        self.parameters = {name: list(p.parameters()) for name, p in task.players.items()}
-        self.optimizers = {
-            name: build(OPTIMIZERS, config.optimizer, parameters=parameters)
-            for name, parameters in self.parameters.items()
-        }
-
-    def step(self, batch: Any) -> dict[str, float]:
-        """Step both players and return their losses by ``player/loss``."""
-        import torch
-
-        found = {}
-        for turn in self.task.turns(batch):
-            weights = self.task.weights[turn.player]
-            total = torch.stack([weights[n] * loss for n, loss in turn.losses.items()]).sum()
-            total.backward(inputs=self.parameters[turn.player], retain_graph=turn.retain_graph)
-            self.optimizers[turn.player].step()
-            self.optimizers[turn.player].zero_grad(set_to_none=True)
-            for name, value in {**turn.shown, **turn.losses, "total": total}.items():
-                weight = weights[name] if name in WEIGHTED_THERE else 1.0
-                found[f"{turn.player}/{name}"] = weight * float(value.detach())
-        return found
-
-
 class Recipe:
     """The training set of a recipe, and both sides on it."""
 
@@ -211,41 +164,11 @@ class Recipe:
 
     def ours(self) -> Side:
         """Return our side."""
-        return self._side(self.config)
+        return our_side(self.config, self.tokens, self.statistics, self.names)
 
     def theirs(self) -> Side:
         """Return ESPnet's side."""
-        from malsori.core.config import from_dict, to_dict
-        from malsori.train.config import TrainConfig
-
-        tree = to_dict(self.config)
-        del tree["task"], tree["compat"]
-        tree["model"] = {"name": "espnet.jets", "params": espnet_params(self.config, self.names)}
-        return self._side(from_dict(TrainConfig, tree))
-
-    def _side(self, config: Any) -> Side:
-        import torch
-
-        from malsori.train.run import build_task
-
-        torch.manual_seed(config.seed)
-        task: Any = build_task(config, self.tokens, self.statistics, self.names)
-        return Side(config, task.train())
-
-
-def same_weights(recipe: Recipe, ours: Side, theirs: Side) -> None:
-    """Give ESPnet's players our players' weights, every one of them."""
-    from malsori.espnet.weights import discriminator_to_espnet, to_espnet
-
-    model, judges = recipe.config.model.config, recipe.config.task.config.discriminator
-    renamed = {
-        "generator": to_espnet(ours.task.players["generator"].state_dict(), model),
-        "discriminator": discriminator_to_espnet(
-            ours.task.players["discriminator"].state_dict(), judges
-        ),
-    }
-    for player, weights in renamed.items():
-        theirs.task.players[player].load_state_dict(weights)
+        return their_side(self.config, self.tokens, self.statistics, self.names)
 
 
 def nearly_same_weights(theirs: Side, control: Side) -> None:
@@ -302,7 +225,7 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], d
 
     recipe = Recipe(args)
     sides = {"theirs": recipe.theirs(), "ours": recipe.ours()}
-    same_weights(recipe, sides["ours"], sides["theirs"])
+    same_weights(recipe.config, sides["ours"], sides["theirs"])
     if args.control:
         sides["control"] = recipe.theirs()
         nearly_same_weights(sides["theirs"], sides["control"])
@@ -320,7 +243,8 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], d
                 losses = sides[kind].step(batch)
                 seconds[kind].append((place, time.perf_counter() - began))
                 for name, their_name in OURS_AS_THEIRS.items():
-                    curves[name][kind].append(losses[name if kind == "ours" else their_name])
+                    loss = losses[name if kind == "ours" else their_name]
+                    curves[name][kind].append(float(loss))
             print(f"{segments.step}", end="\r", file=sys.stderr)
     counts = {
         player: sum(p.numel() for p in parameters)
@@ -375,20 +299,21 @@ def differences(curves: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 
 
 def draw(curves: dict[str, Any], path: Path) -> None:
-    """Draw every loss of both sides into one picture."""
+    """Draw every loss of the sides, the first of them with a broad line, into one picture."""
     from matplotlib.figure import Figure
 
     columns = 4
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(4 * columns, 2.6 * rows), dpi=100, layout="constrained")
     panels = figure.subplots(rows, columns).flatten()
-    for axes, (name, both) in zip(panels, curves.items(), strict=False):
-        steps = range(1, len(both["ours"]) + 1)
-        axes.plot(steps, both["theirs"], color="tab:orange", linewidth=2.2, label="ESPnet")
-        axes.plot(steps, both["ours"], color="tab:blue", linewidth=0.9, label="malsori")
-        if "control" in both:
-            style = {"color": "0.3", "linewidth": 0.7, "linestyle": "--"}
-            axes.plot(steps, both["control"], label="ESPnet, one rounding off", **style)
+    styles = (
+        {"color": "tab:orange", "linewidth": 2.2},
+        {"color": "tab:blue", "linewidth": 0.9},
+        {"color": "0.3", "linewidth": 0.7, "linestyle": "--"},
+    )
+    for axes, (name, sides) in zip(panels, curves.items(), strict=False):
+        for style, (side, values) in zip(styles, sides.items(), strict=False):
+            axes.plot(range(1, len(values) + 1), values, label=SHOWN_AS.get(side, side), **style)
         axes.set_title(name, fontsize=10)
         axes.grid(alpha=0.3)
     for axes in panels[len(curves) :]:

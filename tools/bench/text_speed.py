@@ -1,61 +1,100 @@
-"""Sentences a second that a text front end reads on one core, after warm-up.
+"""Sentences a second that text front ends read on one core, after warm-up.
 
+    python tools/bench/text_speed.py [--rounds 5] [--quick] [--out text_speed.json]
     python tools/bench/text_speed.py --frontend en --text metadata.csv --column 2
 
-Warm-up reads the whole text once: lexicons are loaded and words that repeat are remembered, as in
-a server or in stage 2. ``--cold`` also tells the first round. A sentence that cannot be read is
-counted and passed over.
+Without --text, Korean and English texts of the tests and of the embedded corpora are read. Warm-up
+reads everything once: lexicons are loaded and words that repeat are remembered, as in a server or
+in stage 2; the first round is measured, too. A text that cannot be read is counted and passed over.
+Seconds are those of the processor.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
+import csv
 import sys
 import time
 from pathlib import Path
 
+from measures import Measure, write
+from processes import options
+
 from malsori.core.errors import MalsoriError
 from malsori.text import FRONTENDS, FrontEnd, TextError
 
+ROOT = Path(__file__).parents[2]
+TEXTS = {
+    "ko": [
+        (ROOT / "egs/mini_kss/corpus/transcript.v.1.4.txt", "|", 1),
+        (ROOT / "test/text/ko_standard.tsv", "\t", 0),
+        (ROOT / "test/text/g2p_cases.tsv", "\t", 0),
+    ],
+    "en": [
+        (ROOT / "egs/mini_ljspeech/corpus/metadata.csv", "|", 1),
+        (ROOT / "test/text/english_heteronyms.tsv", "\t", 0),
+        (ROOT / "test/text/english_cases.tsv", "\t", 1),
+    ],
+}
+"""Files of a language, what parts their columns, and which has the text."""
+TARGET = ">= 2000"
+SHORTEST = 12
+"""Characters of a text that is called a sentence; the tests' tables are mostly single words."""
+
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--frontend", default="ko", help="see 'malsori list frontends' (default ko)"
-    )
-    parser.add_argument("--text", type=Path, nargs="+", required=True, help="UTF-8 files of lines")
+    """Measure, print and write."""
+    parser = options(__doc__)
+    parser.add_argument("--frontend", help="see 'malsori list frontends' (default: ko, then en)")
+    parser.add_argument("--text", type=Path, nargs="+", help="UTF-8 files of lines")
     parser.add_argument("--column", type=int, help="of lines with | between columns, from 0")
-    parser.add_argument("--rounds", type=int, default=5, help="the median counts (default 5)")
-    parser.add_argument("--cold", action="store_true", help="tell the first round, too")
+    parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    try:
-        entry = FRONTENDS.entry(args.frontend)
-        front_end: FrontEnd = entry.build(entry.config())
-        lines = [
-            line if args.column is None else line.split("|")[args.column]
-            for path in args.text
-            for line in path.read_text(encoding="utf-8").splitlines()
-            if line.strip()
-        ]
-    except (MalsoriError, OSError, IndexError) as error:
-        sys.exit(f"text_speed: {error}")
-    if not lines:
-        sys.exit("text_speed: no line in the text")
-    cold, unread = read(front_end, lines)
-    if args.cold:
-        print(f"first round: {len(lines) / cold:,.0f} sentences/s")
-    rates = [len(lines) / read(front_end, lines)[0] for _ in range(args.rounds)]
+    if args.text and not args.frontend:
+        sys.exit("text_speed: --text needs --frontend")
+    rounds = 1 if args.quick else args.rounds
+    measures: list[Measure] = []
+    for name in [args.frontend] if args.frontend else [*TEXTS]:
+        try:
+            entry = FRONTENDS.entry(name)
+            front_end: FrontEnd = entry.build(entry.config())
+            own = [(path, "|", args.column) for path in args.text or ()]
+            lines = texts(own or TEXTS.get(name, []))
+        except (MalsoriError, OSError, IndexError) as error:
+            sys.exit(f"text_speed: {error}")
+        if not lines:
+            sys.exit(f"text_speed: no text for {name}; give --text")
+        measures += measured(name, front_end, lines, rounds)
+    write(measures, args.out)
+
+
+def texts(files: list[tuple[Path, str, int | None]]) -> list[str]:
+    """Return the texts of all files that have a sentence's length."""
+    found = []
+    for path, delimiter, column in files:
+        with path.open(encoding="utf-8", newline="") as file:
+            if column is None:
+                found += [line.strip() for line in file if line.strip()]
+            else:
+                rows = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+                found += [row[column] for row in rows if row and not row[0].startswith("#")]
+    return [text for text in found if len(text) >= SHORTEST]
+
+
+def measured(name: str, front_end: FrontEnd, lines: list[str], rounds: int) -> list[Measure]:
+    """Return the speed of the first round, and of those after it."""
+    seconds, unread = read(front_end, lines)
+    rates = [len(lines) / read(front_end, lines)[0] for _ in range(rounds)]
     letters = sum(map(len, lines)) / len(lines)
-    print(
-        f"{args.frontend}: {statistics.median(rates):,.0f} sentences/s (best {max(rates):,.0f}), "
-        f"{len(lines)} sentences of {letters:.0f} characters, {unread} unread"
-    )
+    note = f"{name}: {len(lines)} texts of {letters:.0f} characters, {unread} without a reading."
+    common = {"unit": "sentences/s", "larger_is_better": True, "note": note}
+    return [
+        Measure(what=f"text to tokens, {name}, warm", runs=rates, target=TARGET, **common),
+        Measure(what=f"text to tokens, {name}, first round", runs=[len(lines) / seconds], **common),
+    ]
 
 
 def read(front_end: FrontEnd, lines: list[str]) -> tuple[float, int]:
-    """Return the CPU seconds that all lines take, and how many cannot be read."""
+    """Return the processor seconds that all lines take, and how many cannot be read."""
     unread, start = 0, time.process_time()
     for line in lines:
         try:

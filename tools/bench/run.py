@@ -1,0 +1,264 @@
+"""Run every bench, compare with the stored figures, and write doc/performance.md.
+
+    python tools/bench/run.py [--only training synthesis …] [--quick] [--keep]
+    python tools/bench/run.py --only training -- --steps 3 --no-growth
+
+Figures are stored in doc/performance.json. What was measured beside a peer is compared by the ratio
+of the two, everything else by its value, times how fast this machine was in the same minutes
+(a matrix product, before and after each bench). Anything worse than the stored figure by more than
+15% is listed, and the program ends with 1; --keep then stores the new figures nevertheless.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+STORED, PAGE = ROOT / "doc/performance.json", ROOT / "doc/performance.md"
+PICTURE = ROOT / "doc/figures/performance.png"
+BENCHES = {
+    "training": "Training",
+    "stage3": "Statistics and F0",
+    "data_dir": "A million utterances",
+    "loading": "Data while training",
+    "synthesis": "Speaking",
+    "streaming": "Streaming and long texts",
+    "batch_decode": "Many texts",
+    "startup": "Start",
+    "text_speed": "Text",
+}
+"""Scripts in this folder, and what their section is called."""
+WORSE = 1.15
+
+
+def main() -> None:
+    """Measure, compare, write."""
+    args = parse()
+    stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {}
+    complaints = []
+    for name in args.only:
+        made = measured(name, [*(["--quick"] if args.quick else []), *args.words])
+        if made is None:
+            complaints.append(f"{name}: failed; what it said stands above")
+            continue
+        worse = [] if args.quick else compared(name, stored.get(name), made)
+        complaints += worse
+        if not args.quick and (args.keep or not worse):
+            stored[name] = made
+            store(stored)
+    for line in complaints:
+        print(line, file=sys.stderr)
+    sys.exit(1 if complaints else 0)
+
+
+def parse() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=[*BENCHES], default=[*BENCHES])
+    parser.add_argument("--quick", action="store_true", help="small sizes; stores nothing")
+    parser.add_argument("--keep", action="store_true", help="store figures that got worse, too")
+    parser.add_argument("words", nargs="*", help="behind --: what the bench itself is told")
+    return parser.parse_args()
+
+
+def store(found: dict[str, Any]) -> None:
+    """Write figures, page and picture."""
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    STORED.write_text(text + "\n", encoding="utf-8")
+    draw(found, PICTURE)
+    PAGE.write_text(page(found), encoding="utf-8")
+
+
+def measured(name: str, words: list[str]) -> dict[str, Any] | None:
+    """Run one bench and return what it wrote, with the speed of the machine around it.
+
+    None if it failed.
+    """
+    out = ROOT / "build" / "bench" / f"{name}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-W", "ignore", str(HERE / f"{name}.py"), "--out", str(out)]
+    before = product_seconds()
+    began = time.monotonic()
+    if subprocess.run([*command, *words], check=False).returncode:
+        return None
+    made: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    made["product_seconds"] = round(statistics.median([before, product_seconds()]), 4)
+    made["minutes"] = round((time.monotonic() - began) / 60, 1)
+    return made
+
+
+def product_seconds() -> float:
+    """Return the seconds of a matrix product of 2048 by 2048, the median of five."""
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(2048, 2048)).astype(np.float32)
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+def compared(name: str, before: dict[str, Any] | None, now: dict[str, Any]) -> list[str]:
+    """Return a line for each figure that is worse than the stored one by more than 15%."""
+    if before is None:
+        return []
+    old = {measure["what"]: measure for measure in before["measures"]}
+    slower = now["product_seconds"] / before["product_seconds"]
+    lines = []
+    for measure in now["measures"]:
+        stored = old.get(measure["what"])
+        if stored is None or measure["axis"]:
+            continue
+        if measure["ratio"] and stored["ratio"]:
+            change = measure["ratio"] / stored["ratio"]
+        else:
+            change = median(measure) / median(stored)
+            timed = measure["unit"] not in ("MB", "%")
+            change /= (1 / slower if measure["larger_is_better"] else slower) if timed else 1.0
+        change = 1 / change if measure["larger_is_better"] else change
+        if change > WORSE:
+            lines.append(f"{name}: {measure['what']}: {change - 1:.0%} worse than stored")
+    return lines
+
+
+def median(measure: dict[str, Any]) -> float:
+    """Return the figure of a measure."""
+    return statistics.median(measure["runs"])
+
+
+def met(measure: dict[str, Any]) -> str:
+    """Return yes or no to a measure's target; nothing where there is none."""
+    target = measure["target"]
+    if not target:
+        return ""
+    value = median(measure)
+    if target.startswith("ratio"):
+        if measure["ratio"] is None:
+            return "not measured"
+        value, target = measure["ratio"], target.removeprefix("ratio").strip()
+    sign, bound = target.split()[:2]
+    reached = value <= float(bound) if sign == "<=" else value >= float(bound)
+    return "yes" if reached else "**no**"
+
+
+def page(found: dict[str, Any]) -> str:
+    """Return doc/performance.md."""
+    lines = [
+        "# Performance",
+        "",
+        "Written by `make bench` (`tools/bench/run.py`); raw figures are in `performance.json`.",
+        "A figure is the median of its runs, with the smallest and the largest; a ratio is ours",
+        "divided by the peer's, measured by turns in the same minutes. `make bench` fails where a",
+        "figure got worse by more than 15%.",
+        "",
+    ]
+    for name, title in BENCHES.items():
+        if name in found:
+            lines += section(name, title, found[name])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def section(name: str, title: str, made: dict[str, Any]) -> list[str]:
+    """Return the lines of one bench."""
+    machine, versions = made["machine"], made["versions"]
+    shown = ", ".join(f"{part} {versions[part]}" for part in ("torch", "numpy") if part in versions)
+    lines = [f"## {title}", ""]
+    points = [measure for measure in made["measures"] if not measure["axis"]]
+    curves = [measure for measure in made["measures"] if measure["axis"]]
+    if points:
+        lines += [
+            "| what | ours | peer | ratio | target | met |",
+            "| --- | --- | --- | ---: | --- | --- |",
+        ]
+        lines += [row(measure) for measure in points]
+        lines.append("")
+    lines += [f"- {growth(measure)}" for measure in curves]
+    lines += [""] * bool(curves)
+    notes = dict.fromkeys(measure["note"] for measure in points if measure["note"])
+    lines += [*notes, *([""] if notes else [])]
+    lines += [
+        f"`python tools/bench/{name}.py`, {made['minutes']:g} minutes; {machine['processor']}, "
+        f"{machine['cores']} cores, load {machine['load_at_end']:g} at the end; the product of two "
+        f"2048 × 2048 matrices took {made['product_seconds']:.3f} s; {shown}.",
+        "",
+    ]
+    return lines
+
+
+def row(measure: dict[str, Any]) -> str:
+    """Return a line of the table."""
+    peer = measure["peer"] and measure["peer_runs"]
+    beside = f"{measure['peer']}: {figure(measure['peer_runs'], measure['unit'])}" if peer else ""
+    ratio = "" if measure["ratio"] is None else f"{measure['ratio']:.2f}"
+    ours = figure(measure["runs"], measure["unit"])
+    cells = (measure["what"], ours, beside, ratio, measure["target"], met(measure))
+    return f"| {' | '.join(cells)} |"
+
+
+def figure(runs: list[float], unit: str) -> str:
+    """Return a median with its spread."""
+    middle, low, high = statistics.median(runs), min(runs), max(runs)
+    spread = f" ({low:.4g} to {high:.4g})" if len(runs) > 1 and low != high else ""
+    return f"{middle:.4g} {unit}{spread}".strip()
+
+
+def growth(measure: dict[str, Any]) -> str:
+    """Return how a curve grows, in a sentence."""
+    sizes, runs = measure["sizes"], measure["runs"]
+    last = exponent(sizes[-2:], runs[-2:])
+    told = "no more than linear" if last <= 1.1 else "**worse than linear**"
+    values = ", ".join(f"{run:.3g}" for run in runs)
+    asked = ", ".join(f"{size:g}" for size in sizes)
+    note = f" {measure['note']}" if measure["note"] else ""
+    return (
+        f"*{measure['what']}*: {values} {measure['unit']} at {asked} {measure['axis']}; at the end "
+        f"as the power {last:.2f}: {told}.{note}"
+    )
+
+
+def exponent(sizes: list[float], runs: list[float]) -> float:
+    """Return p of run ~ size^p between two points."""
+    if min(*runs, *sizes) <= 0:
+        return 0.0
+    return math.log(runs[1] / runs[0]) / math.log(sizes[1] / sizes[0])
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Draw all curves, both axes logarithmic, beside what linear growth would look like."""
+    from matplotlib.figure import Figure
+
+    curves = [m for name in BENCHES for m in found.get(name, {}).get("measures", []) if m["axis"]]
+    if not curves:
+        return
+    columns = 3
+    rows = -(-len(curves) // columns)
+    drawing = Figure(figsize=(4 * columns, 2.8 * rows), dpi=90, layout="constrained")
+    panels = drawing.subplots(rows, columns, squeeze=False).flatten()
+    for axes, measure in zip(panels, curves, strict=False):
+        sizes, runs = np.array(measure["sizes"]), np.array(measure["runs"])
+        axes.loglog(sizes, runs, "o-", color="tab:blue")
+        axes.loglog(sizes, runs[-1] * sizes / sizes[-1], ":", color="0.6")
+        axes.set_title(measure["what"], fontsize=9)
+        axes.set_xlabel(measure["axis"])
+        axes.set_ylabel(measure["unit"])
+        axes.grid(alpha=0.3, which="both")
+    for axes in panels[len(curves) :]:
+        axes.set_axis_off()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path)
+
+
+if __name__ == "__main__":
+    main()

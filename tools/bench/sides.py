@@ -1,0 +1,106 @@
+"""ESPnet's JETS and ours as two sides that do the same training step, for the other benches.
+
+Theirs is ``espnet.jets`` in our trainer's step, ours is ``jets`` with ``compat: espnet``; both are
+built from our settings and can be given the same weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+WEIGHTED_THERE = ("reconstruction", "adversarial", "feature_matching")
+"""Losses that ESPnet logs times their weight."""
+
+
+class Side:
+    """One of the two: its task, its optimisers, and one step as our trainer does it."""
+
+    def __init__(self, config: Any, task: Any) -> None:
+        from malsori.core.config import build
+        from malsori.train import OPTIMIZERS
+
+        self.task = task
+        self.parameters = {name: list(p.parameters()) for name, p in task.players.items()}
+        self.optimizers = {
+            name: build(OPTIMIZERS, config.optimizer, parameters=parameters)
+            for name, parameters in self.parameters.items()
+        }
+
+    def step(self, batch: Any, precision: Any = None) -> dict[str, Any]:
+        """Step both players and return their losses by ``player/loss``, () each.
+
+        Args:
+            batch: What is trained on.
+            precision: The context in which losses are computed, such as autocast.
+        """
+        found: dict[str, Any] = {}
+        turns = self.task.turns(batch)
+        while True:
+            with precision or contextlib.nullcontext():
+                turn = next(turns, None)
+            if turn is None:
+                return found
+            weights = self.task.weights[turn.player]
+            total = turn.backward(weights, self.parameters[turn.player])
+            if turn.moves:
+                self.optimizers[turn.player].step()
+                self.optimizers[turn.player].zero_grad(set_to_none=True)
+            for name, value in {**turn.shown, **turn.losses, "total": total}.items():
+                weight = weights[name] if name in WEIGHTED_THERE else 1.0
+                key = f"{turn.player}/{name}"
+                found[key] = found.get(key, 0.0) + weight * value.detach()
+
+
+def espnet_params(config: Any, names: Any) -> dict[str, Any]:
+    """Return the ``tts_conf`` of the same model in ESPnet."""
+    from malsori.espnet.export_settings import discriminator_params, generator_params
+
+    mel = config.task.config.reconstruction.config
+    return {
+        "generator_params": generator_params(
+            config.model.config, len(names.speakers), len(names.languages)
+        ),
+        "discriminator_params": discriminator_params(config.task.config.discriminator),
+        "mel_loss_params": {
+            **{"n_fft": mel.n_fft, "hop_length": config.audio.hop, "n_mels": mel.mel_bands},
+            **{"fmin": 0, "fmax": None, "log_base": None},
+        },
+    }
+
+
+def our_side(config: Any, tokens: Any, statistics: Any, names: Any) -> Side:
+    """Return our side of a training of ``config``."""
+    import torch
+
+    from malsori.train.run import build_task
+
+    torch.manual_seed(config.seed)
+    task: Any = build_task(config, tokens, statistics, names)
+    return Side(config, task.train())
+
+
+def their_side(config: Any, tokens: Any, statistics: Any, names: Any) -> Side:
+    """Return ESPnet's side of the same training."""
+    from malsori.core.config import from_dict, to_dict
+    from malsori.train.config import TrainConfig
+
+    tree = to_dict(config)
+    del tree["task"], tree["compat"]
+    tree["model"] = {"name": "espnet.jets", "params": espnet_params(config, names)}
+    return our_side(from_dict(TrainConfig, tree), tokens, statistics, names)
+
+
+def same_weights(config: Any, ours: Side, theirs: Side) -> None:
+    """Give ESPnet's players our players' weights, every one of them."""
+    from malsori.espnet.weights import discriminator_to_espnet, to_espnet
+
+    model, judges = config.model.config, config.task.config.discriminator
+    renamed = {
+        "generator": to_espnet(ours.task.players["generator"].state_dict(), model),
+        "discriminator": discriminator_to_espnet(
+            ours.task.players["discriminator"].state_dict(), judges
+        ),
+    }
+    for player, weights in renamed.items():
+        theirs.task.players[player].load_state_dict(weights)
