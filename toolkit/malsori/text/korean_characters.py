@@ -52,6 +52,7 @@ _NAMES_BEFORE_PARTICLES = {"ㅋ": "키읔", "ㅎ": "히읗"}
 _PARTICLE = re.compile("(?:부터|까지|[은는이가을를와과의도])(?![가-힣])")
 _JAMO_RUN = re.compile("[ㄱ-ㅣ]+")
 _TEARS = re.compile("[ㅠㅜ]+")
+_NUMBERED_RANGE = re.compile("(?<=[①-⑳]) ?[~〜～∼] ?(?=[①-⑳])")
 
 _ROMAN_CHARACTERS = {
     character: sino(str(number))
@@ -72,6 +73,7 @@ def plain(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     if text.isascii() or not any(_is_unusual(character) for character in text):
         return text
+    text = _NUMBERED_RANGE.sub("에서 ", text)
     text = _JAMO_RUN.sub(_read_jamo, text.translate(_VARIANTS))
     characters: list[str] = []
     for character in text:

@@ -257,6 +257,10 @@ CONSTRUCTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] =
         lambda found: f"{found[1]}{sino(found[2])}에 {sino(found[3])}",
     ),
     (re.compile(r"([0-9]) ?- ?(?=[0-9.,]{1,12} ?=)"), lambda found: f"{found[1]} 빼기 "),
+    (
+        re.compile(r"(?<![0-9.,])(6070|7080|8090)(?![0-9.,A-Za-z%]| ?[원명개년건번호m])"),
+        lambda found: one_by_one(found[1], zero="공"),
+    ),
     (re.compile(r"(?<![A-Za-z])p\. ?(?=[0-9])"), lambda found: "페이지 "),
     (re.compile(r"([0-9]일) ?\(([월화수목금토일])\)"), _weekday),
     (

@@ -22,8 +22,8 @@ from malsori.text.korean_constructs import (
 )
 from malsori.text.korean_hanja import read_hanja
 from malsori.text.korean_latin import loan_words, mixed_words, read_latin
-from malsori.text.korean_numbers import counted, one_by_one, sino
-from malsori.text.korean_ranges import NUMBER
+from malsori.text.korean_numbers import counted, native, one_by_one, sino
+from malsori.text.korean_ranges import NUMBER, WEEKDAYS, read_weekdays
 
 _UNITS = {
     "km/h": "킬로미터 퍼 아워", "m/s": "미터 퍼 세컨드", "kb/s": "킬로바이트 퍼 세컨드", "mb/s": "메가바이트 퍼 세컨드",
@@ -69,6 +69,14 @@ _SHORT_FORMS = (
     (re.compile(r"(?<![0-9A-Za-z가-힣)+])\+(?=[0-9])"), "플러스 "),
     (_TIMES, r"\1 곱하기 "),
     (re.compile(r"(?:^| )#(?=[가-힣])"), ", "),
+    (re.compile(r"\(([0-9]{1,3})\) ?~ ?\(([0-9]{1,3})\)"), r"\1~\2"),
+    (re.compile(r"(?<=[가-힣])\(\.(?=[A-Za-z]{2,5}\))"), "(점 "),
+    (
+        re.compile(
+            r"(?<=[가-힣])\.(?=(?:jpg|jpeg|png|pdf|xlsx?|docx?|pptx?|hwpx?|mp3|mp4|zip|txt|gif)(?![A-Za-z0-9]))"
+        ),
+        " 점 ",
+    ),
     (re.compile(r"(?<=[가-힣A-Za-z])/(?=[가-힣])|(?<=[가-힣])/(?=[가-힣A-Za-z])"), ", "),
 )
 """Firms by the letter in brackets, grades, keys pressed together, signs, and words of which one holds."""
@@ -85,7 +93,16 @@ _BARE_UNIT = re.compile(
 _LATIN = re.compile(r"[A-Za-z]+(?:[-'][A-Za-z]+)*")
 _TITLE_DOT = re.compile(r"\b(Mr|Mrs|Ms|Dr|Prof|Jr|St|No|vs|etc)\.(?= ?[^ .])", re.IGNORECASE)
 _PERSON = re.compile("(?:손님|어르신|선생님|고객님?|할머니|할아버지|어머님|아버님) ?$")
+_FOOD = re.compile(
+    "(?:마늘|생강|식빵|빵|귤|오렌지|사과|두부|묵|고기|시금치|부추|미나리|쪽파|대파|파|라면|과자) ?$"
+)
+_KITCHEN = re.compile("(?:쪽|모|근|단|봉|대)(?:[ ,.을를이은도만과와씩]|$)")
+"""Counters that are native after what is eaten: 마늘 5쪽, but 5쪽을 보세요."""
 _ASIDE = re.compile(r"(?<=[가-힣]) ?\((?=[^()]{1,200}\))")
+_PARTICLE_AFTER = re.compile(
+    r"(?<=[0-9가-힣A-Za-z])\)(?=(?:에서|에게|으로|까지|부터|은|는|이|가|을|를|의|에|도|만|와|과|로)(?:[ ,.!?]|$))"
+)
+"""A bracket before a particle, which joins what stands in it: A씨(43)를."""
 _ASIDE_ENDS = re.compile(r"(?<=[가-힣])\) (?=[가-힣])")
 """What stands in brackets is said after a pause, and what follows it too."""
 _EQUALS = re.compile(r"([가-힣]?) ?= ?")
@@ -121,7 +138,9 @@ def normalize(text: str) -> str:
     spoken = _LATIN.sub(lambda found: read_latin(found[0]), spoken)
     spoken = _symbols(spoken)
     _refuse_rest(spoken, text)
-    return _tidy(spoken)
+    spoken = _tidy(spoken)
+    # 1~월 has become 일~월, which would be read as days if it were normalised again
+    return _tidy(WEEKDAYS.sub(read_weekdays, spoken)) if "~" in spoken or "-" in spoken else spoken
 
 
 def _read_quantity(found: re.Match[str]) -> str:
@@ -156,6 +175,8 @@ def _before_counter(found: re.Match[str], digits: str, decimals: str | None, res
         before = found.string[max(0, found.start() - 3) : found.start()].rstrip()
         return hour_words(whole, before.endswith(("오전", "오후")))
     before = found.string[max(0, found.start() - 6) : found.start()]
+    if _KITCHEN.match(rest) and _FOOD.search(before) and 1 <= int(whole) <= 99:
+        return native(int(whole), before_counter=True)
     if rest.startswith("분께") and _is_minutes(before.rstrip(), whole):
         return sino(whole)
     if rest.startswith("분") and _PERSON.search(before):
@@ -180,7 +201,8 @@ def _symbols(text: str) -> str:
             lambda found: (with_particle(found[1], "은는") if found[1] else "") + " ", text
         )
     if "(" in text:
-        text = _ASIDE_ENDS.sub(", ", _ASIDE.sub(", ", text))
+        text = _PARTICLE_AFTER.sub("", _ASIDE.sub(", ", text))
+        text = _ASIDE_ENDS.sub(", ", text)
     for symbol, words in _SYMBOLS.items():
         if symbol in text:
             text = text.replace(symbol, words)

@@ -24,7 +24,7 @@ NATIVE_COUNTERS = word_set(
 시 시간 살 개 명 마리 권 번째 번 잔 병 대 장 벌 켤레 송이 그루 자루 채 척 통 가지 군데 곳 달 사람
 분 끼 판 배 쌍 줄 갑 봉지 조각 그릇 다발 모금 방울 마디 바퀴 걸음 손가락 차례 가닥 꼬집 숟가락
 스푼 컵 박스 상자 접시 묶음 뭉치 움큼 편 곡 건 가구 포기 꾸러미 짝 톨 알 첩 축 두름 쾌 뼘 아름 돌
-해 발 큰술 작은술 숟갈 티스푼 팩 종류 칸 캔 공기
+해 발 세트 큰술 작은술 숟갈 티스푼 팩 종류 칸 캔 공기
     """
 )
 """Words before which a number is read natively, if it is below 100."""
@@ -104,7 +104,11 @@ def counted(digits: str, counter: str) -> str:
 
 def takes_native(counter: str, number: int) -> bool:
     """True if ``number`` is read natively before what ``counter`` starts with."""
-    if _NUMBERED.match(counter) or (number == 10 and _AGE_GROUP.match(counter)):
+    if (
+        _NUMBERED.match(counter)
+        or _SET_OF_A_MATCH.match(counter)
+        or (number == 10 and _AGE_GROUP.match(counter))
+    ):
         return False
     if number >= 20 and ((number % 10 == 0 and counter[:1] == "대") or counter[:2] == "시간"):
         return False
@@ -124,6 +128,10 @@ _NUMBERED = re.compile(
     "분의 ?[0-9일이삼사오육칠팔구십백]|번 ?(?:출구|버스|문제|선수|국도|트랙|홀|타자|방|레인|게이트|창구|테이블|승강장|객실|참가자|후보|손님|고객|척추|채널|버튼|좌석|자리|문항|타석|교향곡|국도)|대 ?(?:강|보험|영양소|요소|원칙|도시|과제|명절|기업|재벌|공약|의무|쟁점|그룹|종교|광역시|궁|불가사의|은행|통신사|축제)|장 ?[0-9]{1,3}절|편 ?[0-9]{1,3}[절장]"
 )
 """What bears a number: 3번 출구 is the exit that is called three."""
+_SET_OF_A_MATCH = re.compile(
+    "세트(?: ?(?:[0-9]|[일이삼사오육칠팔구십]{1,4} 대 |접전|초반|중반|후반|막판|도중|듀스|경기|승리|승부)|에서|까지|부터|째)"
+)
+"""A set of volleyball or tennis bears a number, a set of goods is counted."""
 _AGE_GROUP = re.compile(
     "대(?: ?(?:여|남|소녀|소년|초반|중반|후반|청소년|젊은|직장인|중년|노인|부부|초|중|후|이상)|에|들|가|의)"
 )

@@ -43,6 +43,14 @@ _ADNOMINAL_ENDINGS = (
     "않는", "모르는", "아는", "싶은", "할", "될", "볼", "적인",
 )  # fmt: skip
 """Ends of words after which 일 is work or matter that they describe."""
+_DESCRIBED = re.compile("잎사귀|이파리|이불|여인|여우|여학생|열매|양말|잎|엿|약|역|윷")
+"""Nouns that take ㄴ after what describes them: 물든 잎 [물든닙], 내릴 역 [내릴력]."""
+_SHORT_ADNOMINALS = word_set("큰 긴 쓴 찬 핀 헌 센 단 탄 준 본 뜬")
+_STEMS_BEFORE_EUN = frozenset(
+    "좋많작같젊깊높낮넓좁짧굵얇밝맑늙붉검굳옳싫낡먹받남입웃믿찾잡닫얻앉읽씻벗찍막묻죽늦맞맺잊쏟뽑씹접적녹참굶심담않잃끓앓놓낳쌓넣닿닮옮"
+    "삶얹밟짚갚덮엎싶찮잖궂곧묵익볶묶깎닦섞겪꺾낚엮긁얽핥훑읊젖꽂찢빚갖멎좇쫓맡뱉붙짙얕옅엷떫뜯걷굽뚫꿇닳끊괜얼"
+)
+"""Syllables after which 은 makes an adjective or a verb, 좋은, and is no particle."""
 _COUNTED_AT_ONCE = re.compile("(?:원|억|위(?!에)|월|일|인분)(?![가-힣]{4})")
 """What begins with a vowel and makes one word with the number before it."""
 _NO_AMOUNTS = frozenset({"만일", "일일"})
@@ -164,10 +172,12 @@ def _adds_n(word: str, following: str) -> bool:
         return False
     if word in ("못", "안", "무슨"):
         return True
-    if following.startswith("여자") and word.endswith((*_ADNOMINAL_ENDINGS, "선", "픈", "긴")):
-        return True
+    if following.startswith("여자") or _is_described(following):
+        return _describes(word, following)
+    if following == "약":  # after 은 and 는 it may be "about"
+        return jamo.final_of(word[-1]) == "ㄹ" and is_adnominal(word, following)
     if following.startswith("일") and (following == "일" or following[1:] in PARTICLES):
-        return word in _BEFORE_WORK or word.endswith(_ADNOMINAL_ENDINGS)
+        return word in _BEFORE_WORK or (word.endswith(_ADNOMINAL_ENDINGS) and not _is_topic(word))
     if is_number(word):
         return following.startswith(_COUNTED_BY_NUMBERS)
     if word.endswith("월") and following.startswith("육"):
@@ -175,6 +185,28 @@ def _adds_n(word: str, following: str) -> bool:
     if word in _BEFORE_PARTS:
         return following.startswith(_BEFORE_PARTS[word])
     return following.startswith("엿") and (following == "엿" or following[1:] in PARTICLES)
+
+
+def _is_described(following: str) -> bool:
+    found = _DESCRIBED.match(following)
+    if found is None:
+        return False
+    rest = following[found.end() :]
+    return rest in PARTICLES or (not rest and found[0] != "약")
+
+
+def _describes(word: str, following: str) -> bool:
+    """True if ``word`` is a verb or an adjective that describes the noun after it."""
+    if jamo.final_of(word[-1]) == "ㄹ":
+        return is_adnominal(word, following)
+    if word in _SHORT_ADNOMINALS:
+        return True
+    return word.endswith((*_ADNOMINAL_ENDINGS, "선", "픈", "긴", "진")) and not _is_topic(word)
+
+
+def _is_topic(word: str) -> bool:
+    """True if a final 은 is the particle: 사람은, but not 좋은."""
+    return word[-1] == "은" and word[-2:-1] not in _STEMS_BEFORE_EUN
 
 
 def respell_before(word: str, following: str, before: str) -> str:

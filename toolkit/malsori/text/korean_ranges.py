@@ -35,8 +35,8 @@ TILDE = re.compile(
 WEEKDAYS = re.compile(
     r"(?<![가-힣])([월화수목금토일])(요일)? ?[~-] ?(?=[월화수목금토일](?:요일|[ ,에은까)]|$))"
 )
-LETTERS = re.compile(r"(?<=[A-Za-z]) ?~ ?(?=[A-Z0-9])")
-"""A~Z, XS~3XL."""
+LETTERS = re.compile(r"(?<=[A-Za-z]) ?~ ?(?=[A-Z0-9]|(?:투|스리)엑스)")
+"""A~Z, XS~3XL; some sizes are words by then."""
 HYPHEN = re.compile(rf"(?<![0-9.,-])(?<![0-9][,.])({NUMBER})-({NUMBER})(?![0-9-])")
 WITH_COUNTER = re.compile(r"(?<![0-9.,])([0-9]{1,2})에서 ([0-9]{1,2})(?![0-9.,])( ?)([가-힣]{1,4})")
 MODEL = re.compile(r"(?<=[A-Za-z])-(?=[0-9])")

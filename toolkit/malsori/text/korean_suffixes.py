@@ -3,7 +3,7 @@
 They are productive, so a table of words is never complete; what they look like but are not (구성 in
 재구성, 방법 in 해결방법) are words of two syllables, which are few. What the table of words says wins.
 Four kinds: suffixes of their own change (``SUFFIXES``), those that are tense after a Sino-Korean ㄹ,
-과 after a vowel, where the particle would be 와, and native nouns that close a compound (``_HEADS``).
+과 after a vowel, where the particle would be 와, and nouns that close a compound (``korean_compounds``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from typing import NamedTuple
 
 from malsori.text import jamo
+from malsori.text.korean_compounds import n_part, tense_head
 from malsori.text.korean_exceptions import PARTICLES, tensed, with_n
 from malsori.text.tables import word_set
 
@@ -65,6 +66,10 @@ SUFFIXES = {
     "염": Suffix("+", word_set("감염 전염 폭염 간염 장염")),
     "율": Suffix("+", word_set("환율 선율 운율 전율 음율")),
     "잎": Suffix("+", frozenset()),
+    "욕": Suffix(
+        "+",
+        word_set("식욕 성욕 물욕 탐욕 정욕 금욕 목욕 족욕 입욕 곤욕 굴욕 영욕 음욕 인욕 색욕 육욕"),
+    ),
     "유": Suffix(
         "+",
         word_set(
@@ -100,26 +105,6 @@ SUFFIXES = {
     "령": Suffix("*", _NASAL_WORDS),
 }
 """By their syllable."""
-_PARTS = frozenset(
-    {
-        "여행",
-        "요리",
-        "열차",
-        "이불",
-        "요금",
-        "용품",
-        "유리",
-        "여왕",
-        "유학",
-        "연습",
-        "연극",
-        "염색",
-        "양념",
-    }
-)
-"""Words that take ㄴ as the second part of a compound."""
-_NO_PARTS = ("학용품", "일용품", "재활용품")
-"""What only ends like one of them: 재활용품 is 재활용 and 품."""
 _SINO_STEMS = word_set(
     """
     기술 개발 특별 생활 연결 경찰 시설 역할 동물 예술 건물 현실 사실 건설 비밀 수술 소설 물질 인물 출발 동일 차별 자살 진실 통일
@@ -139,20 +124,12 @@ _SINO_STEMS = word_set(
     """
 )
 """Sino-Korean words in ㄹ: what is joined to them follows article 26; 서울 and 하늘 do not."""
-_AFTER_SINO_L = frozenset("자제사소서대단전점절지선실상세색식산시직집심수술석족조진작")
+_AFTER_SINO_L = frozenset("자제사소서대단전점절지선실상세색식산시직심수술석족조진작")
 """Suffixes that become tense after those words: 기술+자, 예술+제, 해결+사, 동일+시."""
 _NO_SECTION = word_set(
     "사과 결과 효과 성과 교과 여과 투과 초과 부과 제과 유과 다과 무화과 화과 수과 약과 견과 장과 재과 선악과 하과 모과 석과 대과 소과 시과 가과"
 )
 """What ends in 과 after a vowel and is neither a department nor a family of plants."""
-_HEADS = {
-    "소리": "ㄹㅁㅇ", "바닥": "ㄹㅁㅇ", "줄기": "ㄹㅁㅇ", "방울": "ㄴㄹㅁㅇ", "가루": "ㄴㄹㅁㅇ", "덩이": "ㄴㄹㅁㅇ",
-    "덩어리": "ㄴㄹㅁㅇ", "자국": "ㄴㄹㅁㅇ", "구멍": "ㄴㄹㅁㅇ", "값": "ㄴㄹㅁㅇ", "빛": "ㄹㅁㅇ", "버릇": "ㄹㅁㅇ",
-    "자락": "ㄹㅁㅇ", "더미": "ㄹㅁㅇ", "지갑": "ㄹㅁㅇ", "주머니": "ㄹㅁㅇ", "기운": "ㄹㅁㅇ", "두렁": "ㄹㅁㅇ", "기슭": "ㄹㅁㅇ",
-}  # fmt: skip
-"""Second parts of compounds that become tense after a noun of two syllables or more which ends in
-one of these finals (article 28): 고함+소리, 눈물+자국, 최댓+값. Short first parts are in the table."""
-_NO_HEADS = ("울림소리", "떨림소리", "굴림소리")
 _NUMERAL = re.compile(
     "(?:열|스물|서른|마흔|쉰|예순|일흔|여든|아흔)?(?:한|두|세|네|다섯|여섯|일곱|여덟|아홉)?|[일이삼사오육칠팔구십백천만억]+|여러|수십|수백|수천|몇십|스무"
 )
@@ -177,12 +154,9 @@ def suffixes(word: str, spelt: str) -> str:
             changed = _changed(word, spelt, place, suffix)
             if changed != spelt:
                 return changed
-        place = end - 2
-        if place >= SHORTEST_STEM and word[place:end] in _PARTS and spelt[place] == word[place]:
-            before = jamo.final_of(spelt[place - 1])
-            if before != " " and not word[:end].endswith(_NO_PARTS):
-                changed = with_n(spelt[place - 1], spelt[place])
-                return spelt[:place] + changed + spelt[place + 1 :]
+        place = n_part(word, end)
+        if place > 0 and spelt[place] == word[place]:
+            return spelt[:place] + with_n(spelt[place - 1], spelt[place]) + spelt[place + 1 :]
         changed = _tense_part(word, spelt, end)
         if changed != spelt:
             return changed
@@ -198,12 +172,8 @@ def _tense_part(word: str, spelt: str, end: int) -> str:
     if last == "과" and jamo.final_of(word[place - 1]) == " ":
         is_section = place >= SHORTEST_STEM and word[place - 1 : end] not in _NO_SECTION
         return _tensed_at(spelt, word, place) if is_section else spelt
-    for length in (1, 2, 3):
-        place = end - length
-        finals = _HEADS.get(word[place:end]) if place >= SHORTEST_STEM else None
-        if finals and jamo.final_of(word[place - 1]) in finals and not word.startswith(_NO_HEADS):
-            return _tensed_at(spelt, word, place)
-    return spelt
+    place = tense_head(word, end)
+    return _tensed_at(spelt, word, place) if place > 0 else spelt
 
 
 def _ends_in_sino_l(stem: str) -> bool:
