@@ -13,6 +13,7 @@ import torch
 
 from malsori.espnet.pack_reader import read_espnet
 from malsori.infer.pack import load_pack, write_voice
+from malsori.infer.request import style_of
 from malsori.infer.synthesizer import Synthesizer
 from malsori.models.voice import Conditions
 
@@ -74,7 +75,7 @@ def both(
     if params.get("use_gst"):
         wav = 0.3 * torch.randn(6000, generator=torch.Generator().manual_seed(4))
         theirs["speech"] = wav
-        style = speaker.style(wav.numpy())
+        style = style_of(speaker.voice, wav.numpy())
         tree |= {
             "style_mel": style.style_mel, "style_mel_lengths": style.style_mel_lengths,
         }  # fmt: skip

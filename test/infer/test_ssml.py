@@ -12,10 +12,12 @@ import pytest
 import torch
 
 from malsori.core.errors import MalsoriError
+from malsori.infer.request import controls_of
 from malsori.infer.spoken import BREAK, silence
 from malsori.infer.synthesizer import Synthesizer
 from malsori.models.voice import Controls
 from malsori.text.frontend import TextError
+from malsori.text.markup import Manner
 
 ONE, OTHER = "나무가 있다.", "비가 와요."
 FRAME = 256 / 8000  # seconds
@@ -95,7 +97,10 @@ def test_controls_reach_the_model_token_by_token(
     text = f'<prosody rate="200%">나무가</prosody> <prosody pitch="+12st">있다.</prosody> {OTHER}'
     said = speak(text, ssml=True, speed=0.5, pitch=-1.0)
     first, second = heard  # a sentence each
-    octave, plain_shift = (speak.controls(1.0, pitch, 0.0).pitch_shift for pitch in (11.0, -1.0))
+    octave, plain_shift = (
+        controls_of(Manner(pitch=pitch), speak.voice.statistics).pitch_shift
+        for pitch in (11.0, -1.0)
+    )
     fast = sum(count for _, count in said.words[:1])
     pace, shift = torch.as_tensor(first.speed), torch.as_tensor(first.pitch_shift)
     assert pace.shape == shift.shape and len(pace) == 1

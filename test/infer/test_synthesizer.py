@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from malsori.core.errors import MalsoriError
 from malsori.dsp import audio
 from malsori.infer import synthesizer, utterances
+from malsori.infer.request import controls_of, style_of
 from malsori.infer.spoken import Spoken, joined, lengthened
 from malsori.infer.synthesizer import Synthesizer
 from malsori.infer.utterances import batches
 from malsori.text.frontend import TextError
+from malsori.text.markup import Manner
 
 TEXT = "나무가 있다."
 
@@ -148,13 +150,13 @@ def test_style_of_a_recording_is_heard(styled: Any, tmp_path: Path) -> None:
 
 
 def test_style_is_the_recordings_normalised_mel(styled: Any) -> None:
-    found = styled.style(reference(300))
+    found = style_of(styled.voice, reference(300))
     assert found.style_mel.shape == (1, 8000 // 256 + 1, 20)
     assert found.style_mel_lengths.tolist() == [32]
     band = int(found.style_mel[0, 16].argmax())
-    assert band == int(styled.style(reference(300) / 2).style_mel[0, 16].argmax())
-    assert band < int(styled.style(reference(3000)).style_mel[0, 16].argmax())
-    assert styled.style(None).style_mel is None
+    assert band == int(style_of(styled.voice, reference(300) / 2).style_mel[0, 16].argmax())
+    assert band < int(style_of(styled.voice, reference(3000)).style_mel[0, 16].argmax())
+    assert style_of(styled.voice, None).style_mel is None
 
 
 @pytest.mark.parametrize(
@@ -212,14 +214,14 @@ def test_speed_changes_the_length(speak: Any) -> None:
 
 def test_controls_in_closed_form(speak: Any) -> None:
     numbers = speak.voice.statistics
-    controls = speak.controls(1.5, 12.0, 20.0)
+    controls = controls_of(Manner(speed=1.5, pitch=12.0, energy=20.0), speak.voice.statistics)
     assert controls.speed == 1.5
     octave = numbers.pitch_mean + controls.pitch_shift * numbers.pitch_std
     assert octave == pytest.approx(numbers.pitch_mean + math.log(2))
     loud = 1.7 * controls.energy_scale + controls.energy_shift  # a normalised energy of 1.7
     plain = 1.7 * numbers.energy_std + numbers.energy_mean
     assert loud * numbers.energy_std + numbers.energy_mean == pytest.approx(10 * plain)
-    neutral = speak.controls(1.0, 0.0, 0.0)
+    neutral = controls_of(Manner(), speak.voice.statistics)
     assert (neutral.pitch_shift, neutral.energy_scale, neutral.energy_shift) == (0.0, 1.0, 0.0)
 
 

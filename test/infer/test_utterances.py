@@ -16,7 +16,8 @@ from malsori.core.errors import MalsoriError
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.statistics import Statistics
 from malsori.infer.reading import ReadingVoice
-from malsori.infer.synthesizer import Request, Synthesizer
+from malsori.infer.request import Request
+from malsori.infer.synthesizer import Synthesizer
 from malsori.infer.utterances import Utterance, clauses, utterances
 from malsori.models.voice import Conditions
 from malsori.text.markup import PLAIN, Passage, Script, read_plain, read_ssml

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from malsori.core.errors import MalsoriError
 from malsori.infer.onnx_voice import Named, OnnxVoice
 from malsori.infer.onnx_voice import open_onnx as open_voice
+from malsori.infer.request import all_controls, controls_of
 from malsori.infer.speaker_vector import Recordings, speaker_vector
 from malsori.infer.spoken import Spoken, Timing
 from malsori.infer.streaming import Begun
@@ -76,7 +77,8 @@ class OnnxSynthesizer(Synthesizer):
                 f"style_wav: {voice.origin} was exported with its neutral style; take the pack "
                 "that it was exported from"
             )
-        self.controls(speed, pitch, energy)
+        whole = Manner(speed=speed, pitch=pitch, energy=energy)
+        controls_of(whole, voice.statistics)  # refuses what is out of its range
         who: Named = {
             "speaker": np.array([voice.index("speaker", speaker)], dtype=np.int64),
             "language": np.array([voice.index("language", language)], dtype=np.int64),
@@ -84,14 +86,14 @@ class OnnxSynthesizer(Synthesizer):
         vector = speaker_vector(voice, embedding, speaker_wav)
         if vector is not None:
             who["embedding"] = vector[None]
-        return OnnxRequest(whole=Manner(speed=speed, pitch=pitch, energy=energy), who=who)
+        return OnnxRequest(whole=whole, who=who)
 
     def say(self, said: Sequence[Utterance], **how: Any) -> list[Spoken]:
         """Return speech for utterances, one by one; the arguments are those of a call."""
         request = self.request(**how)
         for each in said:  # nothing is spoken if something cannot be
             token_ids(self.voice, each.words)
-            self._told([each], request.whole)
+            all_controls([each], request.whole, self.voice.statistics)
         return [self._spoken(self.begin(each, request)) for each in said]
 
     def begin(self, said: Utterance, request: OnnxRequest) -> Begun:  # type: ignore[override]
@@ -102,7 +104,7 @@ class OnnxSynthesizer(Synthesizer):
             MalsoriError: A control is out of its range, or one that the voice does not have.
         """
         voice = self.voice
-        told = self._told([said], request.whole)
+        told = all_controls([said], request.whole, voice.statistics)
         self._refuse_unseen(told)
         given = {**request.who, **token_controls(said, told)}
         if said.language:

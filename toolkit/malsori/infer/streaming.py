@@ -20,7 +20,8 @@ from malsori.text.frontend import TextError
 from malsori.text.markup import Break
 
 if TYPE_CHECKING:
-    from malsori.infer.synthesizer import Request, Synthesizer
+    from malsori.infer.request import Request
+    from malsori.infer.synthesizer import Synthesizer
 
 FIRST_SECONDS = 0.3
 """Of each sentence's first chunk."""

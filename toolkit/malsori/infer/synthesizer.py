@@ -6,8 +6,8 @@ Axes: B utterances, N tokens, S samples, T frames, M mel bands.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +16,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from malsori.core.errors import MalsoriError
 from malsori.core.log import get_logger
-from malsori.dsp import audio
-from malsori.infer.speaker_vector import Recordings, speaker_vector
+from malsori.infer.request import (
+    Request,
+    all_controls,
+    controls_of,
+    style_of,
+    token_controls,
+    vector_of,
+)
+from malsori.infer.speaker_vector import Recordings
 from malsori.infer.spoken import Spoken, Timing, joined, lengthened, silence
 from malsori.infer.streaming import FIRST_SECONDS, Begun, Chunk, Pace, stream
 from malsori.infer.utterances import Utterance, batches, padded, plain, token_ids, utterances
 from malsori.models.controls import Controls
 from malsori.text.frontend import TextError, Word
 from malsori.text.markup import (
-    PLAIN,
     Break,
     Manner,
     MarkupError,
@@ -35,7 +41,6 @@ from malsori.text.markup import (
 )
 
 if TYPE_CHECKING:  # what speaks through ONNX Runtime does without PyTorch
-    import torch
     from torch import Tensor
 
     from malsori.infer.voice import Voice
@@ -45,25 +50,11 @@ log = get_logger(__name__)
 
 LONGEST_PAUSE = 60.0
 """Seconds between two sentences."""
-LONGEST_STYLE = 60.0
-"""Seconds of a style recording."""
 BATCH_TOKENS = 600
 """Padded tokens spoken at a time on a GPU, about a minute of speech: a longer text takes no more
 memory. A CPU speaks every sentence alone: masks and padding would cost more than batches gain."""
 SILENT = "does not speak; it aligns recordings ('malsori align')"
 """What is told of a model without a voice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """How something shall be said, checked."""
-
-    whole: Manner
-    """Of all of it."""
-    conditions: Conditions
-    """Style and external speaker vector."""
-    speaker: int
-    language: int
 
 
 class Synthesizer:
@@ -275,7 +266,7 @@ class Synthesizer:
         )
         voice = self.voice
         counts = [len(token_ids(voice, each.words)) for each in said]
-        told = self._told(said, request.whole)
+        told = all_controls(said, request.whole, voice.statistics)
         slowest = min(1.0, *(float(each.speed) for each in told.values()))
         spoken: dict[int, Spoken] = {}
         most = 0.0 if voice.device.type == "cpu" else BATCH_TOKENS * slowest
@@ -302,11 +293,12 @@ class Synthesizer:
         Raises:
             MalsoriError: As for a call.
         """
-        self.controls(speed, pitch, energy)
-        vector = self.embedding(embedding, speaker_wav)
+        whole = Manner(speed=speed, pitch=pitch, energy=energy)
+        controls_of(whole, self.voice.statistics)  # refuses what is out of its range
+        vector = vector_of(self.voice, embedding, speaker_wav)
         return Request(
-            whole=Manner(speed=speed, pitch=pitch, energy=energy),
-            conditions=replace(self.style(style_wav), embedding=vector),
+            whole=whole,
+            conditions=replace(style_of(self.voice, style_wav), embedding=vector),
             speaker=self.voice.index("speaker", speaker),
             language=self.voice.index("language", language),
         )
@@ -333,7 +325,8 @@ class Synthesizer:
             speaker=torch.full_like(lengths, request.speaker),
             language=torch.tensor(languages, dtype=lengths.dtype, device=lengths.device),
         )
-        controls = token_controls(said, self._told(said, request.whole), voice.device)
+        told = all_controls(said, request.whole, voice.statistics)
+        controls = token_controls(said, told, voice.device)
         return tokens, lengths, conditions, controls
 
     def begin(self, said: Utterance, request: Request) -> Begun:
@@ -362,103 +355,6 @@ class Synthesizer:
 
         timing = self._timing(said.words, plan.prosody.durations[0])
         return Begun(timing, plan.frames.shape[1], model.context, sound)
-
-    def style(self, recording: str | Path | ArrayLike | None) -> Conditions:
-        """Return conditions with the style of a recording, and nothing else; empty for None.
-
-        Args:
-            recording: A file, or samples (S,) at the voice's sample rate.
-
-        Raises:
-            MalsoriError: The voice has no style tokens, or the recording is not to be read, empty,
-                not finite or longer than ``LONGEST_STYLE``.
-        """
-        import torch
-
-        from malsori.models.voice import Conditions
-        from malsori.modules.features import FeatureExtractor
-
-        if recording is None:
-            return Conditions()
-        voice, rate = self.voice, self.voice.audio.sample_rate
-        if not voice.model.uses_style:
-            raise MalsoriError(
-                f"style_wav: {voice.origin} has no style tokens (model.style.tokens is 0); "
-                "leave it out"
-            )
-        name, samples = "style_wav", recording
-        if isinstance(recording, (str, Path)):
-            name, samples = str(recording), audio.read(recording, rate)[0]
-        wav = torch.from_numpy(np.array(samples, dtype=np.float32))
-        if wav.dim() != 1 or not len(wav) or not wav.isfinite().all():
-            raise MalsoriError(f"{name}: needs finite samples of one channel, got {[*wav.shape]}")
-        if len(wav) > LONGEST_STYLE * rate:
-            raise MalsoriError(
-                f"{name}: {len(wav) / rate:.1f} s; give at most {LONGEST_STYLE:g} s for the style"
-            )
-        extractor = FeatureExtractor(voice.audio, voice.statistics).to(voice.device)
-        silent = torch.zeros(1, len(wav) // voice.audio.hop + 1, device=voice.device)
-        lengths = torch.tensor([len(wav)], device=voice.device)
-        features = extractor(wav[None].to(voice.device), lengths, silent)
-        return Conditions(style_mel=features.mel, style_mel_lengths=features.mel_lengths)
-
-    def embedding(
-        self,
-        vector: str | Path | ArrayLike | None,
-        recordings: Recordings | None = None,
-    ) -> Tensor | None:
-        """Return an external speaker vector, (1, E); None if the voice does without.
-
-        Args:
-            vector: A file ``.npy``, or numbers (E,).
-            recordings: Of one person; the encoder that the voice was trained with makes it of them.
-
-        Raises:
-            MalsoriError: The voice needs one and none is given, or the other way round, or it has
-                another size or numbers that are not finite, or none can be made of the recordings.
-        """
-        import torch
-
-        numbers = speaker_vector(self.voice, vector, recordings)
-        return None if numbers is None else torch.from_numpy(numbers)[None].to(self.voice.device)
-
-    def controls(self, speed: float, pitch: float, energy: float) -> Controls:
-        """Return the model's controls for speed, semitones and decibels.
-
-        Raises:
-            MalsoriError: One is out of its range.
-        """
-        for name, value, low, high in (
-            ("speed", speed, 0.25, 4.0),
-            ("pitch", pitch, -24.0, 24.0),
-            ("energy", energy, -20.0, 20.0),
-        ):
-            if not low <= value <= high:
-                raise MalsoriError(f"{name}: {value:g} is not between {low:g} and {high:g}")
-        numbers = self.voice.statistics
-        scale = 10 ** (energy / 20)
-        return Controls(
-            speed=speed,
-            pitch_shift=pitch * math.log(2) / 12 / numbers.pitch_std,
-            energy_scale=scale,
-            energy_shift=(scale - 1) * numbers.energy_mean / numbers.energy_std,
-        )
-
-    def _told(self, said: Sequence[Utterance], whole: Manner) -> dict[Manner, Controls]:
-        """Return the controls of every manner in which something is said.
-
-        Raises:
-            MalsoriError: One is out of its range.
-        """
-        manners = dict.fromkeys(manner for each in said for manner in each.manners)
-        return {
-            manner: self.controls(
-                whole.speed * manner.speed,
-                whole.pitch + manner.pitch,
-                whole.energy + manner.energy,
-            )
-            for manner in (manners or (PLAIN,))
-        }
 
     def _language_of(self, script: Script) -> str | None:
         """Return which of the voice's languages ``xml:lang`` names; None where it says nothing.
@@ -518,29 +414,3 @@ def check_pause(seconds: float) -> None:
     """
     if not 0 <= seconds <= LONGEST_PAUSE:
         raise MalsoriError(f"pause: {seconds:g} is not between 0 and {LONGEST_PAUSE:g} seconds")
-
-
-def token_controls(
-    said: Sequence[Utterance], told: Mapping[Manner, Controls], device: torch.device
-) -> Controls:
-    """Return the controls of a batch: numbers where all is said in one manner, else (B, N).
-
-    Args:
-        said: The utterances of the batch.
-        told: Controls of each manner, numbers.
-        device: Where tensors shall be.
-    """
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    if len(told) == 1:
-        return next(iter(told.values()))
-    neutral = Controls()
-    rows = [[told[manner] for manner in each.token_manners] for each in said]
-
-    def column(name: str) -> Tensor:
-        numbers = [torch.tensor([float(vars(each)[name]) for each in row]) for row in rows]
-        pad = float(vars(neutral)[name])
-        return pad_sequence(numbers, batch_first=True, padding_value=pad).to(device)
-
-    return Controls(**{name: column(name) for name in vars(neutral)})
