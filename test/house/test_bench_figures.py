@@ -94,6 +94,9 @@ def test_growth_is_named(driver: Any) -> None:
     assert "power 1.00: no more than linear" in straight
     square = driver.growth(measure(axis="T", sizes=sizes, runs=[1.0, 100.0, 10000.0]))
     assert "power 2.00: **worse than linear**" in square
+    twice = driver.growth(measure(axis="T", sizes=[1.0, 1.0, 2.0, 2.0], runs=[1.0, 3.0, 4.0, 4.0]))
+    assert "2, 4 s at 1, 2 T" in twice and "power 1.00" in twice
+    assert "power 0.00" in driver.growth(measure(axis="T", sizes=[1.0], runs=[1.0]))
 
 
 def test_page_and_picture(driver: Any, tmp_path: Path) -> None:

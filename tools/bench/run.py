@@ -167,6 +167,9 @@ def page(found: dict[str, Any]) -> str:
     for name, title in BENCHES.items():
         if name in found:
             lines += section(name, title, found[name])
+    if any(measure["axis"] for made in found.values() for measure in made["measures"]):
+        picture = f"figures/{PICTURE.name}"
+        lines += ["## Growth", "", "Dotted: linear growth.", "", f"![how cost grows]({picture})"]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -216,7 +219,7 @@ def figure(runs: list[float], unit: str) -> str:
 
 def growth(measure: dict[str, Any]) -> str:
     """Return how a curve grows, in a sentence."""
-    sizes, runs = measure["sizes"], measure["runs"]
+    sizes, runs = by_size(measure)
     last = exponent(sizes[-2:], runs[-2:])
     told = "no more than linear" if last <= 1.1 else "**worse than linear**"
     values = ", ".join(f"{run:.3g}" for run in runs)
@@ -228,9 +231,17 @@ def growth(measure: dict[str, Any]) -> str:
     )
 
 
+def by_size(measure: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """Return the sizes of a curve, each once, and the median of the runs at each."""
+    found: dict[float, list[float]] = {}
+    for size, run in zip(measure["sizes"], measure["runs"], strict=True):
+        found.setdefault(size, []).append(run)
+    return sorted(found), [statistics.median(found[size]) for size in sorted(found)]
+
+
 def exponent(sizes: list[float], runs: list[float]) -> float:
     """Return p of run ~ size^p between two points."""
-    if min(*runs, *sizes) <= 0:
+    if len(sizes) < 2 or min(*runs, *sizes) <= 0:
         return 0.0
     return math.log(runs[1] / runs[0]) / math.log(sizes[1] / sizes[0])
 
@@ -247,7 +258,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     drawing = Figure(figsize=(4 * columns, 2.8 * rows), dpi=90, layout="constrained")
     panels = drawing.subplots(rows, columns, squeeze=False).flatten()
     for axes, measure in zip(panels, curves, strict=False):
-        sizes, runs = np.array(measure["sizes"]), np.array(measure["runs"])
+        sizes, runs = map(np.array, by_size(measure))
         axes.loglog(sizes, runs, "o-", color="tab:blue")
         axes.loglog(sizes, runs[-1] * sizes / sizes[-1], ":", color="0.6")
         axes.set_title(measure["what"], fontsize=9)
