@@ -16,6 +16,7 @@ from malsori.data.datadir import DataDir
 from malsori.dsp import audio
 from malsori.infer import utterances
 from malsori.infer.decode import decode
+from malsori.infer.request import style_of
 from malsori.infer.spoken import Spoken
 from malsori.infer.synthesizer import Synthesizer
 from malsori.infer.voice import load_run
@@ -122,8 +123,14 @@ def test_teacher_forcing_has_the_recordings_lengths(
         np.testing.assert_allclose(one, other, atol=3 / 32768)
 
 
+@pytest.mark.parametrize(("workers", "most"), [(1, 1), (2, 3)])  # one is being written
 def test_audio_is_forgotten_once_written(
-    voice: Any, tiny_corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    voice: Any,
+    tiny_corpus: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    most: int,
 ) -> None:
     """All waveforms of a training set are gigabytes."""
     made: list[weakref.ref[Any]] = []
@@ -138,8 +145,9 @@ def test_audio_is_forgotten_once_written(
         return said
 
     monkeypatch.setattr(Synthesizer, "spoken", spoken)
+    monkeypatch.setattr("malsori.infer.decode._workers", lambda *_: workers)
     decode(voice, DataDir(tiny_corpus.data / "train"), tmp_path, batch_seconds=0.0)
-    assert len(made) == 16 and max(alive) <= 1  # the last of the batch before
+    assert len(made) == 16 and max(alive) <= most
 
 
 def test_style_is_the_recordings_only_if_forced(
@@ -159,7 +167,7 @@ def test_style_is_the_recordings_only_if_forced(
     assert styles == [None, None]
     decode(voice, data, tmp_path / "forced", batch_seconds=0.0, forced=True)
     recorded = [data.wav(i, 8000) for i in range(2)]
-    wanted = [Synthesizer(voice).style(wav).style_mel for wav in recorded]
+    wanted = [style_of(voice, wav).style_mel for wav in recorded]
     frames = {mel.shape[1]: mel for mel in wanted if mel is not None}
     assert len(frames) == 2
     for mel in styles[2:]:

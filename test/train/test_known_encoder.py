@@ -23,6 +23,7 @@ from malsori.infer import speaker_vector
 from malsori.infer.alignment import align
 from malsori.infer.decode import decode
 from malsori.infer.pack import load_pack, write_pack
+from malsori.infer.request import vector_of
 from malsori.infer.synthesizer import Synthesizer
 from malsori.infer.voice import load_run
 from malsori.packs.format import read_meta
@@ -143,7 +144,7 @@ def test_a_recording_makes_the_vector(
     for level, path in zip((0.0, 0.5), files, strict=True):
         soundfile.write(path, np.full(80, level), 8000, subtype="FLOAT")
     voice = Synthesizer(load_run(run))
-    one, both = voice.embedding(None, files[0]), voice.embedding(None, files)
+    one, both = (vector_of(voice.voice, None, some) for some in (files[0], files))
     assert asked == ["resemblyzer"] * 2
     torch.testing.assert_close(one, torch.full((1, SIZE), SIZE**-0.5))
     mean = (Stub().embed(np.zeros(1)) + Stub().embed(np.full(1, 0.5))) / 2
