@@ -235,35 +235,14 @@ class Synthesizer:
         """Return speech for texts that are words already; see ``say``."""
         return self.say([plain(words) for words in texts], **how)
 
-    def say(
-        self,
-        said: Sequence[Utterance],
-        *,
-        speed: float = 1.0,
-        pitch: float = 0.0,
-        energy: float = 0.0,
-        speaker: str | None = None,
-        language: str | None = None,
-        style_wav: str | Path | ArrayLike | None = None,
-        embedding: str | Path | ArrayLike | None = None,
-        speaker_wav: Recordings | None = None,
-    ) -> list[Spoken]:
+    def say(self, said: Sequence[Utterance], **how: Any) -> list[Spoken]:
         """Return speech for utterances, on a GPU spoken in batches of like lengths.
 
         The arguments are those of a call; a slow voice speaks fewer tokens at a time.
         """
         import torch
 
-        request = self.request(
-            speed=speed,
-            pitch=pitch,
-            energy=energy,
-            speaker=speaker,
-            language=language,
-            style_wav=style_wav,
-            embedding=embedding,
-            speaker_wav=speaker_wav,
-        )
+        request = self.request(**how)
         voice = self.voice
         counts = [len(token_ids(voice, each.words)) for each in said]
         told = all_controls(said, request.whole, voice.statistics)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from malsori.dsp.griffin_lim import GriffinLim
 from malsori.dsp.statistics import Statistics
-from malsori.models.plan import Plan, perform
+from malsori.models.plan import Plan, SpeaksByPlan
 from malsori.models.vocoder import VocodingModel
 from malsori.models.voice import (
     AcousticModel,
@@ -22,13 +22,12 @@ from malsori.models.voice import (
     Controls,
     Prosody,
     Recital,
-    Speech,
 )
 from malsori.modules.features import Features
 from malsori.modules.lengths import valid_positions
 
 
-class ComposedModel(nn.Module):
+class ComposedModel(SpeaksByPlan, nn.Module):
     """Speaks as a model does that makes waveforms itself.
 
     Args:
@@ -61,25 +60,6 @@ class ComposedModel(nn.Module):
     def uses_style(self) -> bool:
         """Whether a style recording changes what is said."""
         return self.acoustic.uses_style  # type: ignore[no-any-return]
-
-    def synthesize(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        conditions: Conditions | None = None,
-        controls: Controls | None = None,
-        prosody: Prosody | None = None,
-    ) -> Speech:
-        """Return speech for tokens, with the mel that was made audible.
-
-        Args:
-            tokens: Ids, (B, N); 0 at padding.
-            token_lengths: (B,).
-            conditions: Speaker, language, style.
-            controls: Changes to predicted prosody.
-            prosody: Spoken instead of the predictions; ``controls`` then does nothing.
-        """
-        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
 
     def plan(
         self,

@@ -20,8 +20,8 @@ from malsori.core.registry import Entry
 from malsori.dsp.audio_config import AudioConfig
 from malsori.models.front import Front, FrontConfig, FrontOutput
 from malsori.models.melody import MelodyOutput, MelodyPredictor
-from malsori.models.plan import Plan, perform
-from malsori.models.voice import Conditions, Controls, Prosody, Speech, VoiceContext
+from malsori.models.plan import Plan, SpeaksByPlan
+from malsori.models.voice import Conditions, Controls, Prosody, VoiceContext
 from malsori.modules import GENERATORS, STACKS
 from malsori.modules.excitation import Melody
 from malsori.modules.features import Features
@@ -74,7 +74,7 @@ class JetsOutput(FrontOutput):
     """For a generator with harmonics."""
 
 
-class Jets(Front):
+class Jets(SpeaksByPlan, Front):
     """Tokens to waveform; in training also recording to alignment."""
 
     def __init__(self, config: JetsConfig, context: VoiceContext) -> None:
@@ -137,25 +137,6 @@ class Jets(Front):
             segment=segment,
             melody=sung,
         )
-
-    def synthesize(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        conditions: Conditions | None = None,
-        controls: Controls | None = None,
-        prosody: Prosody | None = None,
-    ) -> Speech:
-        """Return speech for tokens; a batch gives the samples of its utterances alone.
-
-        Args:
-            tokens: Ids, (B, N); 0 at padding.
-            token_lengths: (B,).
-            conditions: Speaker, language, style.
-            controls: Changes to predicted prosody.
-            prosody: Spoken instead of the predictions; ``controls`` then does nothing.
-        """
-        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
 
     def plan(
         self,

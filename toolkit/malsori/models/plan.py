@@ -127,3 +127,26 @@ def perform(model: PlanningModel, plan: Plan) -> Speech:
         prosody=plan.prosody,
         mel=plan.mel,
     )
+
+
+class SpeaksByPlan:
+    """What a ``PlanningModel`` inherits: speaking is planning, then making every window sound."""
+
+    def synthesize(
+        self: PlanningModel,
+        tokens: Tensor,
+        token_lengths: Tensor,
+        conditions: Conditions | None = None,
+        controls: Controls | None = None,
+        prosody: Prosody | None = None,
+    ) -> Speech:
+        """Return speech for tokens; a batch gives the samples of its utterances alone.
+
+        Args:
+            tokens: Ids, (B, N); 0 at padding.
+            token_lengths: (B,).
+            conditions: Speaker, language, style.
+            controls: Changes to predicted prosody.
+            prosody: Spoken instead of the predictions; ``controls`` then does nothing.
+        """
+        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))

@@ -32,8 +32,8 @@ from malsori.models.front import Front, FrontConfig, FrontOutput
 from malsori.models.jets import GeneratorSettings, check_hop
 from malsori.models.latent import carry_over, converted, seeded_noise
 from malsori.models.melody import MelodyOutput, MelodyPredictor
-from malsori.models.plan import Plan, perform
-from malsori.models.voice import Conditions, Controls, Converted, Prosody, Speech, VoiceContext
+from malsori.models.plan import Plan, SpeaksByPlan
+from malsori.models.voice import Conditions, Controls, Converted, Prosody, VoiceContext
 from malsori.modules import GENERATORS, STACKS
 from malsori.modules.excitation import Melody
 from malsori.modules.features import Features
@@ -111,7 +111,7 @@ class VaeJetsOutput(FrontOutput):
     """True where a frame exists, (B, T)."""
 
 
-class VaeJets(Front):
+class VaeJets(SpeaksByPlan, Front):
     """Tokens to waveform; in training also recording to alignment and latent."""
 
     def __init__(self, config: VaeJetsConfig, context: VoiceContext) -> None:
@@ -183,25 +183,6 @@ class VaeJets(Front):
             prior_log_scale=prior.log_scale,
             valid_frames=valid,
         )
-
-    def synthesize(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        conditions: Conditions | None = None,
-        controls: Controls | None = None,
-        prosody: Prosody | None = None,
-    ) -> Speech:
-        """Return speech for tokens; a batch gives the samples of its utterances alone.
-
-        Args:
-            tokens: Ids, (B, N); 0 at padding.
-            token_lengths: (B,).
-            conditions: Speaker, language, style.
-            controls: Changes to predicted prosody.
-            prosody: Spoken instead of the predictions; ``controls`` then does nothing.
-        """
-        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
 
     def plan(
         self,

@@ -27,14 +27,13 @@ from malsori.dsp.linear import LinearSpectrogram
 from malsori.models.jets import GeneratorSettings, check_hop
 from malsori.models.latent import carry_over, converted, seeded_noise
 from malsori.models.melody import MelodyOutput, MelodyPredictor
-from malsori.models.plan import Plan, perform
+from malsori.models.plan import Plan, SpeaksByPlan
 from malsori.models.voice import (
     Analysis,
     Conditions,
     Controls,
     Converted,
     Prosody,
-    Speech,
     VoiceContext,
 )
 from malsori.modules import GENERATORS, STACKS
@@ -163,7 +162,7 @@ class VitsOutput:
     """For a generator with harmonics."""
 
 
-class Vits(nn.Module):
+class Vits(SpeaksByPlan, nn.Module):
     """Tokens to waveform; in training also recording to latent."""
 
     def __init__(self, config: VitsConfig, context: VoiceContext) -> None:
@@ -287,15 +286,15 @@ class Vits(nn.Module):
         )
         return LatentAlignment(prior, posterior, z, durations, log_p, told)
 
-    def synthesize(
+    def plan(
         self,
         tokens: Tensor,
         token_lengths: Tensor,
         conditions: Conditions | None = None,
         controls: Controls | None = None,
         prosody: Prosody | None = None,
-    ) -> Speech:
-        """Return speech for tokens; a batch gives the samples of its utterances alone.
+    ) -> Plan:
+        """Return what the waveform is made from.
 
         Args:
             tokens: Ids, (B, N); 0 at padding.
@@ -308,17 +307,6 @@ class Vits(nn.Module):
         Raises:
             MalsoriError: Something shall be changed that is drawn unseen.
         """
-        return perform(self, self.plan(tokens, token_lengths, conditions, controls, prosody))
-
-    def plan(
-        self,
-        tokens: Tensor,
-        token_lengths: Tensor,
-        conditions: Conditions | None = None,
-        controls: Controls | None = None,
-        prosody: Prosody | None = None,
-    ) -> Plan:
-        """Return what the waveform is made from; arguments as for ``synthesize``."""
         controls = controls or Controls()
         _refuse_unseen(controls, ENERGY if self.melody is not None else (*ENERGY, "pitch_shift"))
         told = self._tell(conditions or Conditions())
