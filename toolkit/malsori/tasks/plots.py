@@ -54,7 +54,8 @@ def curves_picture(curves: Mapping[str, tuple[list[int], list[float]]], title: s
     figure = Figure(figsize=(4 * columns, 2.4 * rows), dpi=90, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, (name, (steps, values)) in zip(grid, curves.items(), strict=False):
-        axes.plot(steps, values, linewidth=1)
+        alone = len(steps) == 1  # a line through one point cannot be seen
+        axes.plot(steps, values, linewidth=1, marker="o" if alone else "", color="tab:blue")
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.3)
