@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from malsori.dsp.dio import dio
+
 
 def extract_f0(
     wav: NDArray[np.float32],
@@ -30,17 +32,11 @@ def extract_f0(
         warnings.filterwarnings("ignore", message=".*pkg_resources.*")
         import pyworld
 
-    frames = len(wav) // hop + 1
     samples = np.ascontiguousarray(wav, dtype=np.float64)
-    rough, times = pyworld.dio(
-        samples,
-        sample_rate,
-        f0_floor=low_hz,
-        f0_ceil=high_hz,
-        frame_period=hop / sample_rate * 1000,
-    )
-    f0 = pyworld.stonemask(samples, rough, times, sample_rate)[:frames]
-    return np.pad(f0, (0, frames - len(f0))).astype(np.float32)
+    rough = dio(samples, sample_rate, hop, low_hz, high_hz)
+    times = np.arange(len(rough)) * (hop / sample_rate)
+    refined: NDArray[np.float64] = pyworld.stonemask(samples, rough, times, sample_rate)
+    return refined.astype(np.float32)
 
 
 def continuous(f0: NDArray[np.float32]) -> NDArray[np.float32]:
