@@ -6,6 +6,8 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 ESPNET := .espnet
 BIN := $(VENV)/bin
+# A process for each core, up to four, and each file's tests in one of them.
+PYTEST = python -m pytest test --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 SHELL_FILES = $(shell git ls-files '*.sh' .ci/run tools/recipe.sh)
 
@@ -23,10 +25,10 @@ demo: install  ## the whole recipe on the embedded Korean corpus: data to packed
 	egs/mini_kss/run.sh
 
 test: install espnet  ## all tests, the mini recipe end to end and the parity with ESPnet included
-	python -m pytest test
+	$(PYTEST)
 
 check: install lint  ## lint, and the fast tests
-	python -m pytest test -m "not slow" -q
+	$(PYTEST) -m "not slow" -q
 
 lint: install  ## formatting, lint, types, layers, shell syntax
 	ruff format --check .

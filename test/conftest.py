@@ -26,6 +26,10 @@ import numpy as np
 import pytest
 import soundfile
 import yaml
+from hypothesis import settings
+
+settings.register_profile("shared", deadline=None)  # how long an example takes is the machine's
+settings.load_profile("shared")
 
 RATE = 8000
 TEXTS = (
@@ -94,6 +98,12 @@ def tiny_tree(root: Path) -> dict[str, Any]:
             "demonstrate": 1, "demonstrate_train": 0, "device": "cpu", "threads": 1,
         },
     }  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that processes end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
