@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from malsori.core.config import Choice, build
 from malsori.losses import LOSSES
-from malsori.losses.alignment import forward_sum_loss
+from malsori.losses.alignment import (
+    PathSum,
+    forward_sum_loss,
+    losses_on_device,
+    losses_on_host,
+)
 from malsori.losses.settings import NoSettings
 
 
@@ -143,6 +148,48 @@ def test_the_gradient_is_the_slope_of_the_slow_sum(
         step[t, n] = 1e-5
         slope = (slow_forward_sum(values + step) - slow_forward_sum(values - step)) / 2e-5
         assert float(log_p.grad[0, t, n]) == pytest.approx(slope, rel=1e-3, abs=1e-5)
+
+
+lattices = st.tuples(st.integers(1, 7), st.integers(1, 14))  # tokens, frames; some fit no path
+
+
+@given(
+    st.lists(lattices, min_size=1, max_size=4),
+    st.integers(0, 2**31),
+    st.sampled_from([0.0, 1.0, 50.0, 20000.0]),
+)
+@settings(max_examples=80, deadline=None)
+def test_what_a_gpu_computes_is_what_the_cpu_does(
+    batch: list[tuple[int, int]], seed: int, scale: float
+) -> None:
+    log_p, tokens, frames = ragged([(t, n) for n, t in batch], seed, scale)
+    blank = torch.full_like(log_p[..., :1], -1.0)
+    scores = torch.cat([blank, log_p], 2).clamp_min(-1e4).double()  # little to round
+    weights = torch.randn(len(batch), generator=torch.Generator().manual_seed(seed))
+    found = []
+    for compute in (losses_on_host, losses_on_device):
+        leaf = scores.clone().requires_grad_()
+        losses = compute(leaf.log_softmax(-1), tokens, frames)
+        (losses * weights).sum().backward()
+        found.append((losses.detach(), leaf.grad))
+    for ours, reference in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(ours, reference, rtol=1e-7, atol=1e-8)
+
+
+def test_what_is_not_a_number_stays_so_on_a_gpu() -> None:
+    scores = torch.zeros(2, 4, 3).log_softmax(-1)
+    scores[0, 1, 1] = torch.nan
+    scores.requires_grad_()
+    losses = losses_on_device(scores, torch.tensor([2, 2]), torch.tensor([4, 4]))
+    losses.sum().backward()
+    assert losses.isnan().tolist() == [True, False]
+    assert scores.grad[0].isnan().any() and not scores.grad[1].isnan().any()
+
+
+def test_the_gradient_on_a_gpu_is_the_slope() -> None:
+    gains = torch.randn(2, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    lengths = torch.tensor([3, 2]), torch.tensor([5, 4])
+    assert torch.autograd.gradcheck(lambda x: PathSum.apply(x, *lengths), gains.requires_grad_())
 
 
 def test_one_token_in_one_frame_has_a_closed_form() -> None:

@@ -19,6 +19,7 @@ from malsori.modules.alignment import (
     pairwise_distance,
     path_log_probability,
     search_durations,
+    search_on_device,
     token_of_frame,
 )
 
@@ -158,6 +159,18 @@ def test_the_search_survives_impossible_and_nearly_impossible_cells(rows: list[n
         tokens = row.shape[1]
         assert durations[:tokens].tolist() == slow_search(row)
         assert (durations[:tokens] >= 1).all() and durations.sum() == row.shape[0]
+
+
+@given(
+    st.lists(tables(exact | extreme | st.floats(-1e3, 0, width=32)), min_size=1, max_size=4),
+    st.sampled_from([-np.inf, 0.0, 1e4]),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_gpu_finds_the_same_path_as_the_cpu(rows: list[np.ndarray], padding: float) -> None:
+    log_p = pad(rows, padding)
+    assert torch.equal(
+        search_on_device(log_p, *lengths(rows)), search_durations(log_p, *lengths(rows))
+    )
 
 
 @given(tables(st.floats(-1e3, 0, width=32)), st.integers(0, 2**31))

@@ -56,6 +56,13 @@ def test_features_are_normalised() -> None:
     np.testing.assert_allclose(found.energy[1], (energy[1] - 2) / 4, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("shortest_wav", [None, 101])
+def test_a_window_is_no_longer_than_the_shortest_recording(shortest_wav: int | None) -> None:
+    found = FeatureExtractor(AUDIO, STATISTICS)(*batch(), shortest_wav=shortest_wav)
+    assert [found.window(size) for size in (4, 7, 64)] == [4, 7, 7]
+    assert found.shortest == (shortest_wav and 7)
+
+
 def test_padding_is_0_and_an_utterance_alone_is_the_same() -> None:
     extract = FeatureExtractor(AUDIO, STATISTICS)
     wav, lengths, log_f0 = batch()

@@ -148,6 +148,19 @@ def test_a_short_recording_trains_on_a_shorter_segment() -> None:
             assert all(torch.isfinite(gradient).all() for gradient in found.values())
 
 
+@pytest.mark.parametrize("mel", ["centred", "hifigan"])
+@pytest.mark.parametrize("given", [False, True])
+def test_a_batch_from_the_host_remembers_its_shortest_recording(mel: str, given: bool) -> None:
+    """Frames of mels that are given are counted there, others follow from the samples."""
+    task = make({"name": "hifigan", "generator": GENERATOR, "segment": 4, "mel": mel})
+    mels = [np.zeros((frames, 6), np.float32) for frames in (9, 5)] if given else [None, None]
+    batch = make_batch(*mels)
+    moved = batch.to(torch.device("cpu"))
+    lengths = task._mel(batch).lengths
+    assert moved.shortest_wav == 150 and moved.shortest_mel == (5 if given else None)
+    assert task._shortest(moved, lengths) == task._shortest(batch, lengths) == int(lengths.min())
+
+
 def test_given_mels_take_the_place_of_the_recordings_own() -> None:
     task, plain = make(), make_batch()
     own, _ = Spectrogram(AUDIO)(plain.wav, plain.wav_lengths)

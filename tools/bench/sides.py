@@ -7,6 +7,9 @@ built from our settings and can be given the same weights.
 from __future__ import annotations
 
 import contextlib
+import math
+import sys
+from pathlib import Path
 from typing import Any
 
 WEIGHTED_THERE = ("reconstruction", "adversarial", "feature_matching")
@@ -19,6 +22,7 @@ class Side:
     def __init__(self, config: Any, task: Any) -> None:
         from malsori.core.config import build
         from malsori.train import OPTIMIZERS
+        from malsori.train.skips import Skips
 
         self.task = task
         self.parameters = {name: list(p.parameters()) for name, p in task.players.items()}
@@ -26,6 +30,8 @@ class Side:
             name: build(OPTIMIZERS, config.optimizer, parameters=parameters)
             for name, parameters in self.parameters.items()
         }
+        on_host = next(task.parameters()).device.type == "cpu"
+        self.skips = Skips(Path(), limit=sys.maxsize, at_once=on_host)
 
     def step(self, batch: Any, precision: Any = None) -> dict[str, Any]:
         """Step both players and return their losses by ``player/loss``, () each.
@@ -40,16 +46,24 @@ class Side:
             with precision or contextlib.nullcontext():
                 turn = next(turns, None)
             if turn is None:
+                self.skips.end(0, batch.ids)
                 return found
             weights = self.task.weights[turn.player]
             total = turn.backward(weights, self.parameters[turn.player])
             if turn.moves:
-                self.optimizers[turn.player].step()
-                self.optimizers[turn.player].zero_grad(set_to_none=True)
+                self._move(turn.player)
             for name, value in {**turn.shown, **turn.losses, "total": total}.items():
                 weight = weights[name] if name in WEIGHTED_THERE else 1.0
                 key = f"{turn.player}/{name}"
                 found[key] = found.get(key, 0.0) + weight * value.detach()
+
+    def _move(self, player: str) -> None:
+        """Step one player's optimiser, unless a gradient is not finite."""
+        from torch.nn.utils import clip_grad_norm_
+
+        if not self.skips.skipped(clip_grad_norm_(self.parameters[player], math.inf)):
+            self.skips.step(self.optimizers[player])
+        self.optimizers[player].zero_grad(set_to_none=True)
 
 
 def espnet_params(config: Any, names: Any) -> dict[str, Any]:
@@ -69,18 +83,18 @@ def espnet_params(config: Any, names: Any) -> dict[str, Any]:
     }
 
 
-def our_side(config: Any, tokens: Any, statistics: Any, names: Any) -> Side:
-    """Return our side of a training of ``config``."""
+def our_side(config: Any, tokens: Any, statistics: Any, names: Any, device: Any = "cpu") -> Side:
+    """Return our side of a training of ``config``, on a device."""
     import torch
 
     from malsori.train.run import build_task
 
     torch.manual_seed(config.seed)
     task: Any = build_task(config, tokens, statistics, names)
-    return Side(config, task.train())
+    return Side(config, task.train().to(device))
 
 
-def their_side(config: Any, tokens: Any, statistics: Any, names: Any) -> Side:
+def their_side(config: Any, tokens: Any, statistics: Any, names: Any, device: Any = "cpu") -> Side:
     """Return ESPnet's side of the same training."""
     from malsori.core.config import from_dict, to_dict
     from malsori.train.config import TrainConfig
@@ -88,7 +102,7 @@ def their_side(config: Any, tokens: Any, statistics: Any, names: Any) -> Side:
     tree = to_dict(config)
     del tree["task"], tree["compat"]
     tree["model"] = {"name": "espnet.jets", "params": espnet_params(config, names)}
-    return our_side(from_dict(TrainConfig, tree), tokens, statistics, names)
+    return our_side(from_dict(TrainConfig, tree), tokens, statistics, names, device)
 
 
 def same_weights(config: Any, ours: Side, theirs: Side) -> None:

@@ -39,6 +39,17 @@ from malsori.train.config import TrainConfig
 ESPNET = Path(__file__).parents[2] / ".espnet" / "bin" / "python"
 TIME_TARGET = 0.75
 MEMORY_TARGET = {4: 0.6, 8: 0.55}
+WHY = {
+    ("time", "frames"): "The decoder, mel and alignment grow with T, generator and discriminators "
+    "work on segments of a fixed length; only the decoder's attention grows with the square of T, "
+    "and data.batch bounds it: twice as long utterances are half as many.",
+    ("memory", "frames"): "What is kept for the way back grows with T, that of the segments does "
+    "not; of T by T numbers there are the attention's weights alone, one matrix for each head and "
+    "layer, bounded by data.batch.",
+    ("time", "tokens"): "The encoder and the scores of the alignment, T by N, grow with N; most of "
+    "a step works on frames and on segments and does not.",
+}
+"""What makes the curves grow."""
 FRAMES = (100, 200, 400, 800)
 TOKENS = (25, 50, 100, 200)
 
@@ -73,10 +84,10 @@ class Training:
         )
         self.names = Names(speakers=("kss",), languages=("ko",))
 
-    def side(self, name: str) -> Side:
-        """Return ``ours`` or ``theirs``."""
+    def side(self, name: str, device: str = "cpu") -> Side:
+        """Return ``ours`` or ``theirs``, on a device."""
         build = {"ours": our_side, "theirs": their_side}[name]
-        return build(self.config, self.tokens, self.statistics, self.names)
+        return build(self.config, self.tokens, self.statistics, self.names, device)
 
     def batch(self, shape: Shape) -> Batch:
         """Return a full batch of noise."""
@@ -167,10 +178,12 @@ def growth_measures(args: argparse.Namespace) -> list[Measure]:
     for axis, unit, shapes in (("frames", "T", by_frames), ("tokens", "N", by_tokens)):
         sizes = [getattr(shape, axis) for shape in shapes]
         seconds = [min(in_child(args, "seconds", shape)["ours"]) for shape in shapes]
-        found.append(Measure.curve(f"step time against {unit}", axis, sizes, "s", seconds))
+        why = WHY["time", axis]
+        found.append(Measure.curve(f"step time against {unit}", axis, sizes, "s", seconds, why))
         if axis == "frames":
             peaks = [in_child(args, "memory", shape, "ours") for shape in shapes]
-            found.append(Measure.curve("step memory against T", axis, sizes, "MB", peaks))
+            why = WHY["memory", axis]
+            found.append(Measure.curve("step memory against T", axis, sizes, "MB", peaks, why))
     return found
 
 

@@ -69,6 +69,11 @@ class Batch:
     """Log10 mel amplitudes in place of the recordings' own, (B, T, M), 0 at padding; or None."""
     mel_lengths: Tensor | None = None
     """(B,), if ``mel`` is given."""
+    shortest_wav: int | None = None
+    """Samples of the shortest recording, noted when the batch leaves the host: a GPU would have to
+    be waited for."""
+    shortest_mel: int | None = None
+    """Frames of the shortest of ``mel``, likewise."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on ``device``, copied without waiting where the memory is pinned."""
@@ -77,6 +82,10 @@ class Batch:
             for field in dataclasses.fields(self)
             if isinstance(value := getattr(self, field.name), Tensor)
         }
+        if self.wav_lengths.device.type == "cpu":
+            moved["shortest_wav"] = int(self.wav_lengths.min())
+            if self.mel_lengths is not None:
+                moved["shortest_mel"] = int(self.mel_lengths.min())
         return dataclasses.replace(self, **moved)
 
     def pin_memory(self) -> Batch:

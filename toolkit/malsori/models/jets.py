@@ -122,7 +122,7 @@ class Jets(SpeaksByPlan, Front):
         prosody, mel_lengths = found.prosody, features.mel_lengths
         count = features.mel.shape[1]
         frames = self._decode(found.hidden, prosody, token_lengths, mel_lengths, count)
-        segment = min(self.segment, int(mel_lengths.min()))
+        segment = features.window(self.segment)
         starts = random_starts(mel_lengths, segment)
         sung = melody = None
         if self.melody is not None:

@@ -163,7 +163,7 @@ class VaeJets(SpeaksByPlan, Front):
         valid = valid_positions(lengths, count)
         prior = self._expect(found.hidden, prosody, token_lengths, lengths, count)
         posterior = self.posterior(features.mel, valid, found.told)
-        segment = min(self.config.segment, int(lengths.min()))
+        segment = features.window(self.config.segment)
         starts = random_starts(lengths, segment)
         sung = melody = None
         if self.melody is not None:

@@ -239,7 +239,7 @@ class Vits(SpeaksByPlan, nn.Module):
             log_durations = self._predict(prior.hidden, valid, told)
             if self.config.duration == "log":
                 log_durations = F.softplus(log_durations)  # log(d + 1), if it is log d
-        segment = min(self.config.segment, int(lengths.min()))
+        segment = features.window(self.config.segment)
         starts = random_starts(lengths, segment)
         latent, sung, melody = found.posterior.sample, None, None
         if self.melody is not None:

@@ -139,8 +139,8 @@ def search_durations(log_p: Tensor, token_lengths: Tensor, mel_lengths: Tensor) 
     """Return the frames of each token on the best monotonic path, (B, N) int64.
 
     The path starts at the first token, ends at the last, and moves by at most one token a frame;
-    ties go to the earlier token. Each row sums to its utterance's number of frames. One transfer
-    from the device and one back; the recursion runs over frames, for all utterances at once.
+    ties go to the earlier token. Each row sums to its utterance's number of frames. The recursion
+    runs over frames, for all utterances at once, where the scores are.
 
     Args:
         log_p: (B, T, N).
@@ -149,13 +149,13 @@ def search_durations(log_p: Tensor, token_lengths: Tensor, mel_lengths: Tensor) 
 
     Source: arXiv:2108.10447, section 3.3; Kim et al. 2020 (Glow-TTS), arXiv:2005.11129.
     """
-    durations = _search(
-        log_p.float().cpu().numpy(), token_lengths.cpu().numpy(), mel_lengths.cpu().numpy()
-    )
-    return torch.from_numpy(durations).to(log_p.device)
+    if log_p.device.type != "cpu":
+        return search_on_device(log_p.float(), token_lengths, mel_lengths)
+    durations = _search_on_host(log_p.float().numpy(), token_lengths.numpy(), mel_lengths.numpy())
+    return torch.from_numpy(durations)
 
 
-def _search(
+def _search_on_host(
     log_p: NDArray[np.float32], tokens: NDArray[np.int64], frames: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     batch, total, width = log_p.shape
@@ -173,6 +173,33 @@ def _search(
         durations[rows, token] += inside
         token = token - (inside & (token > 0) & moved[t, rows, token])
     return durations
+
+
+def search_on_device(log_p: Tensor, token_lengths: Tensor, mel_lengths: Tensor) -> Tensor:
+    """Return what ``_search_on_host`` does, reading nothing back, in few operations a frame.
+
+    The way back is not walked: which token a frame's token came from is a map, and maps of
+    neighbouring frames are put together, of 1, 2, 4 … frames.
+    """
+    batch, total, width = log_p.shape
+    best = log_p.new_full((total, batch, width + 1), -torch.inf)  # column 0 stands before token 0
+    best[0, :, 1] = log_p[:, 0, 0]
+    before, here = best[..., :-1].unbind(), best[..., 1:].unbind()
+    for t, scores in enumerate(log_p.unbind(1)[1:], 1):
+        torch.maximum(before[t - 1], here[t - 1], out=here[t]).add_(scores)
+    token = torch.arange(width, device=log_p.device)
+    inside = valid_positions(mel_lengths, total).T  # (B, T) -> (T, B)
+    moved = (best[:-1, :, :-1] >= best[:-1, :, 1:]) & (token > 0) & inside[1:, :, None]
+    came_from = token - moved.long()  # (T - 1, B, N): at t, for each token of t + 1
+    step = 1
+    while step < total - 1:
+        nearer, further = came_from[:-step], came_from[step:]
+        came_from = torch.cat([nearer.gather(2, further), came_from[-step:]])
+        step *= 2
+    last = (token_lengths - 1).expand(total, -1)[..., None]
+    path = torch.cat([came_from.gather(2, last[1:]), last[:1]]).squeeze(2)  # (T, B)
+    durations = torch.zeros(batch, width, dtype=torch.int64, device=log_p.device)
+    return durations.scatter_add_(1, path.T, inside.T.long())
 
 
 def average_by_token(values: Tensor, durations: Tensor) -> Tensor:

@@ -37,6 +37,13 @@ class Features:
     """1 where a frame is voiced, else 0, (B, T); None where that was not kept."""
     durations: Tensor | None = None
     """Frames per token, (B, N), where they are given; None where they are learnt."""
+    shortest: int | None = None
+    """Frames of the shortest recording, if the host knows; None makes ``window`` ask the device."""
+
+    def window(self, size: int) -> int:
+        """Return ``size`` frames, or fewer where a recording is shorter."""
+        shortest = int(self.mel_lengths.min()) if self.shortest is None else self.shortest
+        return min(size, shortest)
 
 
 class FeatureExtractor(nn.Module):
@@ -58,7 +65,12 @@ class FeatureExtractor(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, wav: Tensor, wav_lengths: Tensor, log_f0: Tensor, voiced: Tensor | None = None
+        self,
+        wav: Tensor,
+        wav_lengths: Tensor,
+        log_f0: Tensor,
+        voiced: Tensor | None = None,
+        shortest_wav: int | None = None,
     ) -> Features:
         """Return the features, normalised.
 
@@ -67,6 +79,7 @@ class FeatureExtractor(nn.Module):
             wav_lengths: (B,).
             log_f0: Natural logarithm of continuous F0, (B, T).
             voiced: 1 where a frame is voiced, else 0, (B, T).
+            shortest_wav: Samples of the shortest recording, if the host knows.
         """
         with torch.autocast(wav.device.type, enabled=False):
             mel, energy = self.spectrogram(wav, wav_lengths)
@@ -85,4 +98,5 @@ class FeatureExtractor(nn.Module):
                 wav=wav,
                 wav_lengths=wav_lengths,
                 voiced=None if voiced is None else voiced[:, :frames],
+                shortest=None if shortest_wav is None else shortest_wav // self.hop + 1,
             )

@@ -31,7 +31,9 @@ def conditions_of(batch: Batch) -> Conditions:
 
 def features_of(batch: Batch, extractor: FeatureExtractor) -> Features:
     """Return what a model sees of the batch's recordings."""
-    found: Features = extractor(batch.wav, batch.wav_lengths, batch.log_f0, batch.voiced)
+    found: Features = extractor(
+        batch.wav, batch.wav_lengths, batch.log_f0, batch.voiced, batch.shortest_wav
+    )
     return dataclasses.replace(found, durations=batch.durations)
 
 

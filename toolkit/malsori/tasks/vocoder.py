@@ -77,9 +77,16 @@ class VocoderTask(AdversarialTask):
             return found
         return MelFrames(batch.mel, batch.mel_lengths)
 
+    def _shortest(self, batch: Batch, lengths: Tensor) -> int:
+        """Return the frames of the shortest recording, which a batch from the host remembers."""
+        known = batch.shortest_mel
+        if batch.mel is None and batch.shortest_wav is not None:
+            known = int(self.model.spectrogram.frames(torch.tensor(batch.shortest_wav)))
+        return int(lengths.min()) if known is None else known
+
     def _generate(self, batch: Batch) -> Segments:
         mel, lengths = self._mel(batch)
-        segment, hop = min(self.model.segment, int(lengths.min())), self.model.hop
+        segment, hop = min(self.model.segment, self._shortest(batch, lengths)), self.model.hop
         starts = random_starts(lengths, segment)
         fake = self.model(windows(mel, starts, segment))
         real = windows(batch.wav, starts * hop, segment * hop)

@@ -24,22 +24,39 @@ class MovingAverage:
         self.module = module
         self.decay = decay
         self.updates = 0
+        self._skipped: Tensor | None = None
         self.tensors = {name: t.detach().clone() for name, t in module.state_dict().items()}
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the module's weights of now."""
+    def update(self, skipped: Tensor | None = None) -> None:
+        """Take in the module's weights of now.
+
+        Args:
+            skipped: 1 where the weights did not move and the average shall not either, else 0, (),
+                if only the device knows; ``settle`` takes such updates back.
+        """
         self.updates += 1
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         current = self.module.state_dict()
         floating = [name for name, tensor in current.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_(
-            [self.tensors[name] for name in floating],
-            [current[name] for name in floating],
-            1 - decay,
-        )
+        average, weights = ([of[name] for name in floating] for of in (self.tensors, current))
+        if skipped is None:
+            decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+            torch._foreach_lerp_(average, weights, 1 - decay)
+        else:
+            self._skipped = skipped if self._skipped is None else self._skipped + skipped
+            updates = self.updates - self._skipped
+            share = (9 / (10 + updates)).clamp_min(1 - self.decay) * (1 - skipped)  # 1 − decay
+            way = torch._foreach_sub(weights, average)
+            torch._foreach_mul_(way, share)
+            torch._foreach_add_(average, way)
         for name in current.keys() - set(floating):
             self.tensors[name].copy_(current[name])
+
+    def settle(self) -> None:
+        """Take skipped updates off ``updates``; this waits for the device."""
+        if self._skipped is not None:
+            self.updates -= int(self._skipped)
+            self._skipped = None
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

@@ -44,7 +44,8 @@ class TrainingConfig:
     clip_norm: float | None = None
     """Largest norm of each player's gradient; null does not clip (the published recipe)."""
     max_nonfinite: int = 10
-    """Steps with a non-finite gradient are skipped; after so many in a row the run stops."""
+    """Steps with a non-finite gradient are skipped; after so many in a row the run stops, on a GPU
+    at the next log entry."""
     average_decay: float = 0.999
     """Decay a step of the moving average of the generator's weights; 0 keeps none."""
     log_every: int = 50

@@ -9,7 +9,6 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -36,6 +35,7 @@ from malsori.train.checkpoint import (
 from malsori.train.config import TrainConfig
 from malsori.train.journal import Journal
 from malsori.train.move import Move
+from malsori.train.skips import Progress, Skips
 
 log = get_logger(__name__)
 
@@ -50,16 +50,6 @@ class Terminated(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
         self.exit_code = 128 + number
-
-
-@dataclass
-class Progress:
-    """What changes while training, besides tensors; saved and restored as it is."""
-
-    step: int = 0
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    metric: float | None = None
 
 
 class Trainer:
@@ -114,6 +104,7 @@ class Trainer:
             self._larger_is_better(),
         )
         self.progress = Progress()
+        self.skips = Skips(folder, self.settings.max_nonfinite, at_once=device.type == "cpu")
         self._recent: dict[str, Tensor] = {}
         self._recent_count: dict[str, int] = {}
         self._signal = 0
@@ -173,30 +164,25 @@ class Trainer:
     def _step(self, stream: Iterator[Batch]) -> None:
         """Do one step of every player, or skip it if a gradient is not finite."""
         ids: list[str] = []
-        moved = True
         for part in range(self.settings.accumulate):
             batch = next(stream)
             ids += batch.ids
-            moved = self._turns(batch.to(self.device), part == self.settings.accumulate - 1)
-        progress = self.progress
-        progress.step += 1
-        if moved:
-            progress.skipped_in_a_row = 0
-            return
+            self._turns(batch.to(self.device), part == self.settings.accumulate - 1)
         for optimizer in self.optimizers.values():
             optimizer.zero_grad(set_to_none=True)
-        progress.skipped += 1
-        progress.skipped_in_a_row += 1
-        log.warning("step %d skipped: a gradient is not finite", progress.step)
-        if progress.skipped_in_a_row >= self.settings.max_nonfinite:
-            raise MalsoriError(
-                f"{self.folder}: {progress.skipped_in_a_row} steps in a row had non-finite "
-                f"gradients; the last batch was {', '.join(ids)}. Listen to these, lower "
-                "optimizer.lr, or set training.clip_norm"
-            )
+        self.progress.step += 1
+        self.skips.end(self.progress.step, ids)
+        if self.skips.at_once:
+            self._count_skipped()
 
-    def _turns(self, batch: Batch, last: bool) -> bool:
-        """Take every player's turn on one batch; return False if the step is to be skipped."""
+    def _count_skipped(self) -> None:
+        """Count the skipped steps since the last call; this waits for the device."""
+        self.skips.count(self.progress)
+        if self.average is not None:
+            self.average.settle()
+
+    def _turns(self, batch: Batch, last: bool) -> None:
+        """Take every player's turn on one batch, as long as the step is not known to be skipped."""
         turns = self.task.turns(batch)
         moves = {name: Move(weights) for name, weights in self.task.weights.items()}
         while (turn := self._next(turns)) is not None:
@@ -206,8 +192,7 @@ class Trainer:
                 continue
             self._keep(turn.player, move.finish(turn.player))
             if last and not self._move(turn.player):
-                return False
-        return True
+                return
 
     def _next(self, turns: Iterator[Turn]) -> Turn | None:
         """Return the next turn, computed in the run's precision."""
@@ -217,20 +202,20 @@ class Trainer:
             return next(turns, None)
 
     def _move(self, player: str) -> bool:
-        """Step one player's optimiser; return False if its gradient is not finite."""
+        """Step one player's optimiser; return False if the step is known to be skipped."""
         parameters, optimizer = self.parameters[player], self.optimizers[player]
         distributed.average_gradients(parameters)
         limit = self.settings.clip_norm
         norm = nn.utils.clip_grad_norm_(parameters, math.inf if limit is None else limit)
-        if not torch.isfinite(norm):
+        if self.skips.skipped(norm):
             return False
         self._keep(player, {"gradient_norm": norm})
         for group in optimizer.param_groups:
             group["lr"] = self.peak_lr[player] * self.schedule(self.progress.step)
-        optimizer.step()
+        self.skips.step(optimizer)
         optimizer.zero_grad(set_to_none=True)
         if player == self.task.averaged and self.average is not None:
-            self.average.update()
+            self.average.update(self.skips.unknown)
         return True
 
     def _keep(self, player: str, values: dict[str, Tensor]) -> None:
@@ -240,6 +225,7 @@ class Trainer:
             self._recent_count[key] = self._recent_count.get(key, 0) + 1
 
     def _log(self, journal: Journal | None, started: float) -> None:
+        self._count_skipped()
         values = {key: float(v) / self._recent_count[key] for key, v in self._recent.items()}
         steps = max(1, max(self._recent_count.values()) // self.settings.accumulate)
         self._recent, self._recent_count = {}, {}
@@ -307,6 +293,7 @@ class Trainer:
         return {f"valid/{name}": total / count for name, total in sums.items()}
 
     def _save(self) -> None:
+        self._count_skipped()
         rng = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             rng["cuda"] = torch.cuda.get_rng_state(self.device)
