@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from malsori.core.errors import ConfigError
-from malsori.data.batching import BUCKET_SECONDS, Plan, plan_epoch
+from malsori.data import batching
+from malsori.data.batching import BUCKET_SECONDS, Plan, _Drawn, plan_epoch
 
 lengths = st.lists(st.floats(0.05, 20.0), min_size=1, max_size=80).map(np.array)
 budget = st.floats(0.5, 60.0)
@@ -89,6 +90,33 @@ def test_no_utterance_is_refused() -> None:
         plan_epoch(np.zeros(0), 10.0, 1, 0)
 
 
+def test_the_order_is_that_of_splitmix64() -> None:
+    drawn = _Drawn(1, 2)
+    drawn._state = 1234567
+    first = [0x599ED017FB08FC85, 0x2C73F08458540FA5, 0x883EBCE5A3F27C77]  # published for this state
+    assert drawn.order(3).tolist() == np.argsort(np.array(first, dtype=np.uint64)).tolist()
+    assert drawn._state == (1234567 + 3 * 0x9E3779B97F4A7C15) % (1 << 64)
+    assert _Drawn(1, 2).order(9).tolist() == _Drawn(1, 2).order(9).tolist()
+    assert _Drawn(1, 2).order(9).tolist() != _Drawn(2, 1).order(9).tolist()
+
+
+def test_every_place_is_as_likely_for_every_number() -> None:
+    drawn, places = _Drawn(0, 0), np.zeros((6, 6))
+    for _ in range(6000):
+        places[np.arange(6), drawn.order(6)] += 1
+    assert np.abs(places - 1000).max() < 150  # five times the standard deviation
+
+
+@given(st.lists(st.floats(0.05, 40.0), min_size=1, max_size=300).map(np.array))
+def test_rows_by_length_are_a_stable_sort_by_bucket(seconds: np.ndarray) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batching, "ROWS_AT_ONCE", 32)
+        rows, sizes = batching._by_length(seconds)
+    buckets = (seconds / BUCKET_SECONDS).astype(int)
+    assert rows.tolist() == np.argsort(buckets, kind="stable").tolist()
+    assert sizes.tolist() == np.bincount(buckets).tolist()
+
+
 @given(lengths, budget)
 def test_a_batch_is_as_full_as_it_may_be(seconds: np.ndarray, batch_seconds: float) -> None:
     plan = plan_epoch(seconds, batch_seconds, 1, 0)
@@ -110,4 +138,4 @@ def test_a_plan_takes_a_few_numbers_for_each_row_and_no_objects() -> None:
     assert sum(map(len, plan)) == len(seconds)
     assert len(gc.get_objects()) - objects < 50
     assert held < 4 * len(seconds) + 12 * len(plan)
-    assert peak < 32 * len(seconds)
+    assert peak < 5 * len(seconds) + 48 * len(plan)

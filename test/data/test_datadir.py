@@ -24,7 +24,7 @@ def test_utterances_come_back_as_written(make_data_dir: Make, tmp_path: Path) ->
     assert [data.speaker(i) for i in range(3)] == ["spk_a", "spk_b", "spk_b"]
     assert data.speakers() == ["spk_a", "spk_b"]
     assert data.find("utt_2") == 2 and data.find("utt_3") is None
-    np.testing.assert_array_equal(data.seconds, [0.6, 0.6, 0.6])
+    np.testing.assert_array_equal(data.seconds, np.float32([0.6, 0.6, 0.6]))
     assert data.source(2) == AudioSource(path=str(tmp_path / "utt_2.wav"), start=0.1, end=0.7)
     assert data.wav(2, 16000).shape == (9600,)
     assert data.wav(2, 8000).shape == (4800,)
@@ -63,7 +63,7 @@ def test_audio_may_be_in_an_archive(make_data_dir: Make, tmp_path: Path) -> None
 
 def test_a_data_dir_can_be_sent_to_a_worker(make_data_dir: Make) -> None:
     data = pickle.loads(pickle.dumps(DataDir(make_data_dir(2))))  # noqa: S301
-    assert data.text(1) == "안녕하세요. utt_1" and data.seconds[1] == 0.6
+    assert data.text(1) == "안녕하세요. utt_1" and data.seconds[1] == np.float32(0.6)
 
 
 @pytest.mark.parametrize("name", ["text", "wav.scp", "utt2spk", "spk2utt", "utt2dur"])

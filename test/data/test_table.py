@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malsori.core.errors import MalsoriError
-from malsori.data.table import BLOCK, Table
+from malsori.data import table as table_module
+from malsori.data.table import BLOCK, Table, first_words
 
 KEYS = st.text(st.characters(categories=("L", "N")) | st.sampled_from("_-."), min_size=1)
 VALUES = st.lists(KEYS, max_size=4).map(" ".join)
@@ -72,7 +73,7 @@ def test_a_row_that_is_not_there(tmp_path: Path, index: int) -> None:
     assert not table.has_key(index, "a")
 
 
-@given(numbers=st.lists(st.floats(allow_nan=False), min_size=1, max_size=50))
+@given(numbers=st.lists(st.floats(allow_nan=False, width=32), min_size=1, max_size=50))
 @settings(max_examples=50, deadline=None)
 def test_floats_are_the_numbers(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[float]
@@ -94,6 +95,38 @@ def test_floats_name_the_line_that_is_none(tmp_path: Path, content: str, told: s
     (tmp_path / "utt2dur").write_text(content)
     with pytest.raises(MalsoriError, match=told):
         Table(tmp_path / "utt2dur").floats()
+
+
+@given(
+    count=st.integers(1, 200),
+    first=st.integers(0, 200),
+    length=st.integers(0, 200),
+    at_once=st.sampled_from([BLOCK, 3 * BLOCK]),
+)
+@settings(max_examples=60, deadline=None)
+def test_keys_of_some_rows(
+    tmp_path_factory: pytest.TempPathFactory, count: int, first: int, length: int, at_once: int
+) -> None:
+    keys = [f"{i:03}" for i in range(count)]
+    path = written(tmp_path_factory.mktemp("table") / "t", dict.fromkeys(keys, "x"))
+    first, last = min(first, count), min(first + length, count)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_module, "PARSED_ROWS", at_once)
+        assert list(Table(path).keys(first, last)) == keys[first:last]
+        assert list(Table(path).keys(first)) == keys[first:]
+
+
+def test_first_words_of_lines_of_any_length(tmp_path: Path) -> None:
+    path = tmp_path / "spk2utt"
+    long = " ".join(f"u{i:07}" for i in range(100_000))
+    path.write_text(f"anna {long}\n가영\tu1\nben {long}\n\nzoe u2", encoding="utf-8")
+    tracemalloc.start()
+    assert list(first_words(path)) == ["anna", "가영", "ben", "", "zoe"]
+    assert tracemalloc.get_traced_memory()[1] < len(long)
+    tracemalloc.stop()
+    path.write_bytes(b"anna u1\n" + "나".encode("cp949") + b" u2\n")
+    with pytest.raises(MalsoriError, match=r"spk2utt:2: not UTF-8"):
+        list(first_words(path))
 
 
 def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
@@ -124,6 +157,6 @@ def test_many_rows_are_no_objects(tmp_path: Path) -> None:
     gc.collect()
     assert len(table) == rows
     assert len(gc.get_objects()) - objects < 50
-    assert held < rows  # four bytes for each block of sixteen
+    assert held < rows  # four bytes for each block of 32
     assert peak < 50 * rows
     assert table.value(table.find("utt_00123456") or 0) == "무슨 말이든 123456"

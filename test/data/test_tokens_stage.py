@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_folder_is_the_same_when_made_again(data, tmp_path: Path) -> None:
     train, out = data("train", TRAIN), tmp_path / "tokens"
 
     def content() -> dict[str, bytes]:
+        shutil.rmtree(out, ignore_errors=True)
         make_tokens([train], out, TokenizerConfig(type="bpe", vocabulary=60))
         return {path.name: path.read_bytes() for path in out.iterdir()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -14,10 +15,20 @@ BENCH = Path(__file__).parents[2] / "tools" / "bench"
 
 @pytest.fixture(scope="module")
 def driver() -> Any:
-    spec = importlib.util.spec_from_file_location("bench_run", BENCH / "run.py")
+    return loaded("run")
+
+
+@pytest.fixture(scope="module")
+def measures() -> Any:
+    return loaded("measures")
+
+
+def loaded(name: str) -> Any:
+    """Return a script of the benches as a module."""
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_run"] = module
+    sys.modules[f"bench_{name}"] = module
     spec.loader.exec_module(module)
     return module
 
@@ -91,12 +102,72 @@ def test_targets(driver: Any, target: str, changes: dict[str, Any], told: str) -
 def test_growth_is_named(driver: Any) -> None:
     sizes = [1.0, 10.0, 100.0]
     straight = driver.growth(measure(axis="T", sizes=sizes, runs=[1.0, 10.0, 100.0]))
-    assert "power 1.00: no more than linear" in straight
-    square = driver.growth(measure(axis="T", sizes=sizes, runs=[1.0, 100.0, 10000.0]))
-    assert "power 2.00: **worse than linear**" in square
+    assert "; linear (power 1.00 at the end). **Nobody has explained it.**" in straight
+    square = driver.growth(measure(axis="T", sizes=sizes, runs=[1.0, 100.0, 10000.0], note="So."))
+    assert "; **worse than linear** (power 2.00 at the end). So." in square
     twice = driver.growth(measure(axis="T", sizes=[1.0, 1.0, 2.0, 2.0], runs=[1.0, 3.0, 4.0, 4.0]))
     assert "2, 4 s at 1, 2 T" in twice and "power 1.00" in twice
-    assert "power 0.00" in driver.growth(measure(axis="T", sizes=[1.0], runs=[1.0]))
+    root = driver.growth(measure(axis="T", sizes=sizes, runs=[1.0, 3.2, 10.0]))
+    assert "; less than linear (power 0.49 at the end)" in root
+    down = driver.growth(measure(axis="T", sizes=sizes, runs=[10.0, 3.0, 1.0]))
+    assert "; not growing (power -0.48 at the end)" in down
+    late = driver.growth(measure(axis="T", sizes=sizes, runs=[9.9, 10.0, 100.0]))
+    assert "; linear (power 1.00 at the end)" in late  # what is there from the start hides it
+    below = driver.growth(measure(axis="T", sizes=sizes, runs=[-1.0, 0.0, 1.0]))
+    assert "; from -1 to 1, to which no power can be fitted" in below
+
+
+def test_growth_of_nothing_is_called_constant_and_is_short(driver: Any) -> None:
+    sizes = [20.0 * number for number in range(1, 16)]
+    runs = [34.0 + number % 3 for number in range(15)]  # the last two alone would be a growth
+    told = driver.growth(measure(axis="batches", sizes=sizes, runs=runs, unit="MB"))
+    assert "34, 35, 36, 35, 36 MB at 20, 40, 60, 160, 300 batches; constant." in told
+    assert "constant" in driver.growth(measure(axis="T", sizes=[1.0], runs=[1.0]))
+    many = driver.growth(measure(axis="rows", sizes=[1e3, 1e6], runs=[1.0, 1.0]))
+    assert "1, 1 s at 1,000, 1,000,000 rows" in many
+
+
+def test_a_curve_needs_its_sentence(measures: Any) -> None:
+    points: tuple[Any, ...] = ("time against T", "frames", [1.0, 2.0], "s", [3.0, 6.0])
+    assert measures.Measure.curve(*points, "All frames are read.").note == "All frames are read."
+    for why in ("", " ", "no sentence"):
+        with pytest.raises(ValueError, match="time against T: a curve needs a sentence"):
+            measures.Measure.curve(*points, why)
+
+
+def test_every_curve_of_a_bench_is_given_a_sentence() -> None:
+    found = 0
+    for path in BENCH.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Measure.curve":
+                words = [keyword.arg for keyword in node.keywords]
+                assert len(node.args) == 6 or "why" in words, f"{path.name}:{node.lineno}"
+                found += 1
+    assert found >= 5
+
+
+def test_the_summary_has_a_line_for_each_goal(driver: Any) -> None:
+    fast = measure(what="step, B=4: time", target="ratio <= 0.75", ratio=0.5, peer="ESPnet")
+    large = measure(what="step, B=4: memory", target="ratio <= 0.6", ratio=0.66, peer="ESPnet")
+    alone = measure(what="step, B=8: time", target="ratio <= 0.75")
+    found = {
+        "training": {"measures": [fast, large, alone]},
+        "text_speed": {"measures": [measure(what="ko", target=">= 1", unit="/s"), measure()]},
+    }
+    _, _, *lines, end = driver.summary(found)
+    assert len(lines) == len(driver.GOALS) and end == ""
+    by_goal = dict(zip(driver.GOALS, lines, strict=True))
+    four, eight = (line for goal, line in by_goal.items() if goal.bench == "training")
+    assert "| **1 of 2** | step, B=4: memory: ratio 0.66 to ESPnet, aimed at <= 0.6 |" in four
+    assert eight.endswith("| not measured | |")
+    (text,) = (line for goal, line in by_goal.items() if goal.bench == "text_speed")
+    assert "| yes | ko: 2 /s, aimed at >= 1 |" in text
+    rest = {goal.bench for goal, line in by_goal.items() if "not measured" not in line}
+    assert rest == {"training", "text_speed"}
+
+
+def test_every_goal_belongs_to_a_bench_and_every_bench_to_a_goal(driver: Any) -> None:
+    assert {goal.bench for goal in driver.GOALS} == set(driver.BENCHES)
 
 
 def test_page_and_picture(driver: Any, tmp_path: Path) -> None:
@@ -106,5 +177,6 @@ def test_page_and_picture(driver: Any, tmp_path: Path) -> None:
     page = driver.page(found)
     row = "| a step | 2 s (1 to 4) | ESPnet: 4 s | 0.50 | ratio <= 0.75 | yes |"
     assert row in page and "*time against T*: 3, 6 s at 1, 2 frames" in page and "Quiet." in page
+    assert page.index("| aimed at | met |") < page.index("## Training")
     driver.draw(found, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes()[1:4] == b"PNG"

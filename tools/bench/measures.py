@@ -40,7 +40,7 @@ class Measure:
     sizes: list[float] = field(default_factory=list)
     """Of a curve: the sizes, one for each run."""
     note: str = ""
-    """What a reader has to know."""
+    """What a reader has to know; of a curve: why it grows as it does, and what bounds it."""
 
     def __post_init__(self) -> None:
         if self.ratio is None and self.peer_runs:
@@ -49,10 +49,21 @@ class Measure:
 
     @classmethod
     def curve(
-        cls, what: str, axis: str, sizes: list[float], unit: str, runs: list[float]
+        cls, what: str, axis: str, sizes: list[float], unit: str, runs: list[float], why: str
     ) -> Measure:
-        """Return how ``runs`` grow with ``sizes``."""
-        return cls(what=what, unit=unit, runs=runs, axis=axis, sizes=list(sizes))
+        """Return how ``runs`` grow with ``sizes``.
+
+        Args:
+            what: What was measured.
+            axis: What grows.
+            sizes: How much of it, one for each run.
+            unit: Of the runs.
+            runs: What was measured at each size.
+            why: A sentence: what makes it grow so, and of what is worse than linear what bounds it.
+        """
+        if not why.strip().endswith("."):
+            raise ValueError(f"{what}: a curve needs a sentence that explains it, got {why!r}")
+        return cls(what=what, unit=unit, runs=runs, axis=axis, sizes=list(sizes), note=why)
 
 
 def write(measures: list[Measure], path: Path | None) -> None:

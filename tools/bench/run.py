@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +39,34 @@ BENCHES = {
 }
 """Scripts in this folder, and what their section is called."""
 WORSE = 1.15
+LINEAR, FLAT = 1.1, 0.05
+"""Powers up to which growth is called linear, and within which it is called none."""
+SHOWN = 5
+"""Points of a curve that are written out."""
+
+
+class Goal(NamedTuple):
+    """A line of the summary: what was aimed at, and the figures that tell."""
+
+    what: str
+    bench: str
+    words: tuple[str, ...] = ("",)
+    """Figures of the bench whose names have one of these in them, and a target."""
+
+
+GOALS = (
+    Goal("a training step of the KSS model, 4 utterances", "training", ("B=4",)),
+    Goal("the same, 8 utterances", "training", ("B=8",)),
+    Goal("statistics and F0 of one hour", "stage3"),
+    Goal("a million utterances, opened and put into batches", "data_dir"),
+    Goal("data while training the small model", "loading"),
+    Goal("speaking, full model", "synthesis", ("hifigan_v1",)),
+    Goal("speaking, small voices", "synthesis", ("hifigan_v2", "istft")),
+    Goal("first audio of a long sentence", "streaming", ("first audio",)),
+    Goal("many texts at a time", "batch_decode"),
+    Goal("import and help", "startup"),
+    Goal("text to tokens", "text_speed"),
+)
 
 
 def main() -> None:
@@ -140,17 +167,54 @@ def median(measure: dict[str, Any]) -> float:
 
 def met(measure: dict[str, Any]) -> str:
     """Return yes or no to a measure's target; nothing where there is none."""
-    target = measure["target"]
-    if not target:
+    if not measure["target"]:
         return ""
-    value = median(measure)
+    reached = distance(measure)
+    if reached is None:
+        return "not measured"
+    return "yes" if reached <= 1 else "**no**"
+
+
+def distance(measure: dict[str, Any]) -> float | None:
+    """Return how far from its target a measure is, 1 for just there and above 1 for missed.
+
+    None if it was not measured.
+    """
+    target, value = measure["target"], median(measure)
     if target.startswith("ratio"):
         if measure["ratio"] is None:
-            return "not measured"
+            return None
         value, target = measure["ratio"], target.removeprefix("ratio").strip()
     sign, bound = target.split()[:2]
-    reached = value <= float(bound) if sign == "<=" else value >= float(bound)
-    return "yes" if reached else "**no**"
+    far = value / float(bound)
+    return far if sign == "<=" else 1 / far
+
+
+def summary(found: dict[str, Any]) -> list[str]:
+    """Return the lines of the table of what was aimed at, a line for each goal."""
+    lines = [
+        "| aimed at | met | the figure nearest to its bound, or farthest beyond it |",
+        "| --- | --- | --- |",
+    ]
+    for goal in GOALS:
+        aimed = [
+            measure
+            for measure in found.get(goal.bench, {}).get("measures", [])
+            if measure["target"] and any(word in measure["what"] for word in goal.words)
+        ]
+        far = {i: away for i, each in enumerate(aimed) if (away := distance(each)) is not None}
+        if not far:
+            lines.append(f"| {goal.what} | not measured | |")
+            continue
+        reached = sum(away <= 1 for away in far.values())
+        told = "yes" if reached == len(far) else f"**{reached} of {len(far)}**"
+        worst = aimed[max(far, key=far.__getitem__)]
+        value = figure([median(worst)], worst["unit"])
+        if worst["target"].startswith("ratio"):
+            value = f"ratio {worst['ratio']:.2f} to {worst['peer']}"
+        told += f" | {worst['what']}: {value}, aimed at {worst['target'].removeprefix('ratio ')}"
+        lines.append(f"| {goal.what} | {told} |")
+    return [*lines, ""]
 
 
 def page(found: dict[str, Any]) -> str:
@@ -163,6 +227,7 @@ def page(found: dict[str, Any]) -> str:
         "divided by the peer's, measured by turns in the same minutes. `make bench` fails where a",
         "figure got worse by more than 15%.",
         "",
+        *summary(found),
     ]
     for name, title in BENCHES.items():
         if name in found:
@@ -218,17 +283,33 @@ def figure(runs: list[float], unit: str) -> str:
 
 
 def growth(measure: dict[str, Any]) -> str:
-    """Return how a curve grows, in a sentence."""
+    """Return how a curve grows, in two sentences: as it was measured, and why."""
     sizes, runs = by_size(measure)
-    last = exponent(sizes[-2:], runs[-2:])
-    told = "no more than linear" if last <= 1.1 else "**worse than linear**"
-    values = ", ".join(f"{run:.3g}" for run in runs)
-    asked = ", ".join(f"{size:g}" for size in sizes)
-    note = f" {measure['note']}" if measure["note"] else ""
-    return (
-        f"*{measure['what']}*: {values} {measure['unit']} at {asked} {measure['axis']}; at the end "
-        f"as the power {last:.2f}: {told}.{note}"
-    )
+    if len(sizes) > SHOWN + 1:  # the first ones, one in the middle and the last
+        shown = [*range(SHOWN - 2), len(sizes) // 2, len(sizes) - 1]
+    else:
+        shown = [*range(len(sizes))]
+    values = ", ".join(f"{runs[i]:.3g}" for i in shown)
+    asked = ", ".join(f"{round(sizes[i], 2):,.9g}" for i in shown)
+    why = measure["note"] or "**Nobody has explained it.**"
+    found = f"{values} {measure['unit']} at {asked} {measure['axis']}"
+    return f"*{measure['what']}*: {found}; {grown(sizes, runs)}. {why}"
+
+
+def grown(sizes: list[float], runs: list[float]) -> str:
+    """Return what kind of growth it is, by the powers fitted to all of it and to its upper half."""
+    if min([*sizes, *runs]) <= 0:
+        return f"from {min(runs):.3g} to {max(runs):.3g}, to which no power can be fitted"
+    half = min(len(sizes) // 2, max(len(sizes) - 2, 0))
+    whole, last = (exponent(sizes[start:], runs[start:]) for start in (0, half))
+    if abs(whole) < FLAT:
+        return "constant"
+    if last < -FLAT:
+        return f"not growing (power {last:.2f} at the end)"
+    if last <= LINEAR:
+        kind = "linear" if last >= 2 - LINEAR else "less than linear"
+        return f"{kind} (power {last:.2f} at the end)"
+    return f"**worse than linear** (power {last:.2f} at the end)"
 
 
 def by_size(measure: dict[str, Any]) -> tuple[list[float], list[float]]:
@@ -240,10 +321,10 @@ def by_size(measure: dict[str, Any]) -> tuple[list[float], list[float]]:
 
 
 def exponent(sizes: list[float], runs: list[float]) -> float:
-    """Return p of run ~ size^p between two points."""
-    if len(sizes) < 2 or min(*runs, *sizes) <= 0:
+    """Return p of run ~ size^p, fitted by least squares of the logarithms."""
+    if len(sizes) < 2:
         return 0.0
-    return math.log(runs[1] / runs[0]) / math.log(sizes[1] / sizes[0])
+    return float(np.polyfit(np.log(sizes), np.log(runs), 1)[0])
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

@@ -1,6 +1,6 @@
 """How long malsori takes to start: imports and help, cold and warm, beside ESPnet's import.
 
-    python tools/bench/startup.py [--runs 20] [--out FILE.json]
+    python tools/bench/startup.py [--runs 5] [--out FILE.json]
 
 Each run is a process of its own, and all take turns. Cold is a first start: compiled modules and
 libraries of both environments and of the interpreter are dropped from the system's cache before.
@@ -39,7 +39,7 @@ PEERS = {"import malsori", "from malsori import Synthesizer"}
 def main() -> None:
     """Measure and write."""
     parser = options(__doc__)
-    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=5)
     args = parser.parse_args()
     if args.quick:
         args.runs = 2
@@ -47,7 +47,8 @@ def main() -> None:
     if ESPNET.exists():
         starts[TEXT2SPEECH] = [str(ESPNET), "-W", "ignore", "-c", TEXT2SPEECH]
     measures = []
-    for state, before in (("warm", lambda: None), ("cold", forget_files)):
+    measure(starts, 1)  # so that it is warm
+    for state, before in (("warm", None), ("cold", forget_files)):
         runs = measure(starts, args.runs, before)
         peer = runs.get(TEXT2SPEECH, [])
         for name, (_, target) in STARTS.items():
@@ -62,17 +63,22 @@ def main() -> None:
 
 
 def measure(
-    starts: dict[str, list[str]], count: int, before: Callable[[], None]
+    starts: dict[str, list[str]], count: int, before: Callable[[], None] | None = None
 ) -> dict[str, list[float]]:
-    """Return the seconds of each run of each command, after one that does not count."""
+    """Return the seconds of each run of each command.
+
+    Args:
+        starts: The commands.
+        count: Runs of each.
+        before: What is done before every run; it does not count.
+    """
     runs: dict[str, list[float]] = {name: [] for name in starts}
-    for number in range(count + 1):
-        for name, command in starts.items():
+    for name, command in [*starts.items()] * count:
+        if before is not None:
             before()
-            started = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            if number:
-                runs[name].append(time.perf_counter() - started)
+        started = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        runs[name].append(time.perf_counter() - started)
     return runs
 
 

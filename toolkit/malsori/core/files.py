@@ -120,10 +120,15 @@ def read_json(path: str | Path) -> Any:
 def sha256(path: str | Path) -> str:
     """Return the hexadecimal SHA-256 of a file's bytes."""
     total = hashlib.sha256()
+    add_content(total, path)
+    return total.hexdigest()
+
+
+def add_content(total: hashlib._Hash, path: str | Path) -> None:
+    """Put a file's bytes into a hash, not all at once into memory."""
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
             total.update(block)
-    return total.hexdigest()
 
 
 def sync_file(path: Path) -> None:

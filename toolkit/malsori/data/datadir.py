@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from malsori.core.errors import MalsoriError
+from malsori.core.files import add_content
 from malsori.data.audio_files import AudioFiles, AudioSource
-from malsori.data.table import Table
+from malsori.data.table import Table, first_words
 from malsori.data.vectors import RECORD, VectorError, read_record, read_vector
 from malsori.dsp import audio
 
@@ -52,11 +53,11 @@ class DataDir:
         self._language = self._optional("utt2lang")
         self._vector = self._optional("xvector.scp")
         self._speaker_vector = self._optional("spk2xvector.scp")
-        self._speakers = Table(self.path / "spk2utt")
+        next(first_words(self.path / "spk2utt"))  # that it is there
         tables = [self._speaker, self._duration, self._audio.rows]
         for table in [*tables, *filter(None, [self._language, self._vector])]:
             self._compare(table)
-        self._seconds: NDArray[np.float64] | None = None
+        self._seconds: NDArray[np.float32] | None = None
         self._embedding_size: int | None = None
 
     def __len__(self) -> int:
@@ -72,9 +73,9 @@ class DataDir:
         """Return the id of utterance ``i``, 0 ≤ i < len."""
         return self._text.key(i)
 
-    def keys(self) -> Iterator[str]:
-        """Yield the ids of all utterances."""
-        return self._text.keys()
+    def keys(self, first: int = 0, last: int | None = None) -> Iterator[str]:
+        """Yield the ids of the utterances from ``first`` up to ``last``, of all unless told."""
+        return self._text.keys(first, last)
 
     def find(self, key: str) -> int | None:
         """Return the number of the utterance with this id, None if there is none."""
@@ -167,11 +168,15 @@ class DataDir:
             )
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def seconds(self) -> NDArray[np.float32]:
         """Duration of every utterance in seconds, (utterances,)."""
         if self._seconds is None:
-            self._seconds = self._duration.floats()
+            self._seconds = self.read_seconds()
         return self._seconds
+
+    def read_seconds(self) -> NDArray[np.float32]:
+        """Return the same as a new array, which the data dir does not keep."""
+        return self._duration.floats()
 
     def source(self, i: int) -> AudioSource:
         """Return where the audio of utterance ``i`` is.
@@ -200,14 +205,17 @@ class DataDir:
         total = hashlib.sha256()
         for name in ("text", "wav.scp", "segments", "utt2dur"):
             path = self.path / name
-            total.update(path.read_bytes() if path.exists() else b"-")
+            if path.exists():
+                add_content(total, path)
+            else:
+                total.update(b"-")
         for state in self._audio.states():
             total.update(state.encode())
         return total.hexdigest()
 
     def speakers(self) -> list[str]:
         """Return the ids of all speakers, sorted."""
-        return sorted({self._speakers.key(i) for i in range(len(self._speakers))})
+        return sorted(set(first_words(self.path / "spk2utt")))
 
     def languages(self) -> list[str]:
         """Return all languages, sorted; none where the data dir has no ``utt2lang``."""
@@ -238,9 +246,10 @@ class DataDir:
                 f"'malsori data check {self.path}' shows which"
             )
         last = len(table) - 1
-        for i in np.unique(np.linspace(0, last, min(COMPARED_ROWS, len(table)), dtype=np.int64)):
-            if not table.has_key(int(i), self._text.key(int(i))):
-                raise self._mismatch(table, int(i))
+        sample = np.linspace(0, last, min(COMPARED_ROWS, len(table)), dtype=np.int64)
+        for i in dict.fromkeys(sample.tolist()):
+            if not table.has_key(i, self._text.key(i)):
+                raise self._mismatch(table, i)
 
     def _mismatch(self, table: Table, i: int) -> MalsoriError:
         return MalsoriError(

@@ -18,6 +18,7 @@ from malsori.data.audio_cache import AudioCache
 from malsori.data.batch import Utterance
 from malsori.data.datadir import DataDir
 from malsori.data.durations import DurationFolder
+from malsori.data.kept_rows import KeptRows
 from malsori.data.stats import load_f0
 from malsori.data.table import Table
 from malsori.dsp.audio_config import AudioConfig
@@ -75,7 +76,7 @@ class Names:
 class Dataset(Protocol):
     """Utterances to make batches of."""
 
-    seconds: NDArray[np.float64]
+    seconds: NDArray[np.float32]
     """Duration of each, (U,)."""
 
     def __len__(self) -> int: ...
@@ -128,12 +129,11 @@ class SpeechDataset:
             )
         self.tokens = _stage_table(Path(config.tokens) / f"{name}.tokens", 2, "tokens")
         self.f0 = _stage_table(Path(config.stats) / f"{name}.f0.scp", 3, "stats")
-        self._token_rows = _matching_rows(self.f0, self.tokens)
-        self._rows = _matching_rows(self.tokens, self.data)[self._token_rows]
+        self._token_rows = KeptRows(self.f0, self.tokens)
+        self._rows = KeptRows(self.tokens, self.data)
         self._speakers = {speaker: i for i, speaker in enumerate(names.speakers)}
         self._languages = {language: i for i, language in enumerate(names.languages)}
-        seconds, rows = self.data.seconds, self._rows
-        self.seconds = seconds if len(rows) == len(seconds) else seconds[rows]
+        self.seconds = self._token_rows.compacted(self._rows.compacted(self.data.read_seconds()))
         self._durations = DurationFolder(config.durations) if config.durations else None
         self._cache = open_cache(
             config, name, self.seconds, audio.sample_rate, self.data.fingerprint
@@ -143,7 +143,7 @@ class SpeechDataset:
             self[0]  # labels that are not these tokens at all are seen before training begins
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.f0)
 
     def __getitem__(self, i: int) -> Utterance:
         """Return utterance ``i``.
@@ -152,9 +152,10 @@ class SpeechDataset:
             MalsoriError: Its audio, tokens, F0 or durations cannot be read, or its speaker is
                 unknown.
         """
-        row = int(self._rows[i])
+        token_row = self._token_rows[i]
+        row = self._rows[token_row]
         key = self.data.key(row)
-        if not self.f0.has_key(i, key) or not self.tokens.has_key(int(self._token_rows[i]), key):
+        if not self.f0.has_key(i, key) or not self.tokens.has_key(token_row, key):
             raise MalsoriError(
                 f"{self.data.path}: {key}: stages 2 and 3 were run on other utterances; "
                 "run them again"
@@ -189,11 +190,11 @@ class SpeechDataset:
 
     def key(self, i: int) -> str:
         """Return the id of utterance ``i``."""
-        return self.data.key(int(self._rows[i]))
+        return self.data.key(self._rows[self._token_rows[i]])
 
     def token_text(self, i: int) -> str:
         """Return the tokens of utterance ``i`` as they stand in the file."""
-        return self.tokens.value(int(self._token_rows[i]))
+        return self.tokens.value(self._token_rows[i])
 
     def _wav(self, i: int, row: int) -> NDArray[np.float32]:
         rate = self.audio.sample_rate
@@ -205,7 +206,7 @@ class SpeechDataset:
 def open_cache(
     config: DataConfig,
     name: str,
-    seconds: NDArray[np.float64],
+    seconds: NDArray[np.float32],
     sample_rate: int,
     fingerprint: Callable[[], str],
 ) -> AudioCache | None:
@@ -220,7 +221,7 @@ def open_cache(
     """
     if config.cache == "none":
         return None
-    samples = np.ceil(seconds * sample_rate).astype(np.int64)
+    samples = np.ceil(seconds.astype(np.float64) * sample_rate).astype(np.int64)
     path = None
     if config.cache == "disk":
         print_of = hashlib.sha256(fingerprint().encode())
@@ -234,31 +235,6 @@ def _stage_table(path: Path, stage: int, command: str) -> Table:
     if not path.exists():
         raise MalsoriError(f"{path}: not there; run stage {stage} ('malsori {command}') first")
     return Table(path)
-
-
-def _matching_rows(wanted: Table, among: DataDir | Table) -> NDArray[np.int32]:
-    """Return the row in ``among`` of each key of ``wanted``, (rows,); both are sorted.
-
-    Raises:
-        MalsoriError: A key is missing there.
-    """
-    rows = np.arange(len(wanted), dtype=np.int32)
-    if len(wanted) == len(among):
-        same = all(wanted.has_key(i, among.key(i)) for i in (0, len(wanted) // 2, len(wanted) - 1))
-        if same:
-            return rows
-    others = enumerate(among.keys())
-    for i, key in enumerate(wanted.keys()):
-        for row, other in others:
-            if other == key:
-                rows[i] = row
-                break
-        else:
-            raise MalsoriError(
-                f"{wanted.path}:{i + 1}: {key!r} is not in {among.path}; "
-                "the data changed: run stages 2 and 3 again"
-            )
-    return rows
 
 
 def _fit(contour: NDArray[np.float32], frames: int) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malsori.core.errors import MalsoriError
+from malsori.core.files import add_content
 from malsori.core.log import get_logger
 from malsori.data.audio_files import AudioFiles
 from malsori.data.batch import Utterance
@@ -42,7 +43,7 @@ class Recordings(Protocol):
     def __len__(self) -> int: ...
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def seconds(self) -> NDArray[np.float32]:
         """Duration of each, (U,)."""
         ...
 
@@ -95,7 +96,7 @@ class AudioDir:
         self._duration = Table(path / "utt2dur")
         mels = path / "mel.scp"
         self._mel = Table(mels) if mels.exists() else None
-        self._seconds: NDArray[np.float64] | None = None
+        self._seconds: NDArray[np.float32] | None = None
         for table in filter(None, (self._duration, self._mel)):
             if len(table) != len(self):
                 raise MalsoriError(
@@ -113,7 +114,7 @@ class AudioDir:
         self.__init__(state["path"])  # type: ignore[misc]
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def seconds(self) -> NDArray[np.float32]:
         """Duration of each, (U,)."""
         if self._seconds is None:
             self._seconds = self._duration.floats()
@@ -152,7 +153,10 @@ class AudioDir:
         total = hashlib.sha256()
         for name in ("wav.scp", "segments", "utt2dur"):
             path = self.path / name
-            total.update(path.read_bytes() if path.exists() else b"-")
+            if path.exists():
+                add_content(total, path)
+            else:
+                total.update(b"-")
         for state in self._audio.states():
             total.update(state.encode())
         return total.hexdigest()
@@ -191,20 +195,21 @@ class AudioFolder:
             )
         self._keys = sorted(found)
         self._files = [found[key] for key in self._keys]
-        self._seconds: NDArray[np.float64] | None = None
+        self._seconds: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self._keys)
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def seconds(self) -> NDArray[np.float32]:
         """Duration of each, (U,), from the files' headers.
 
         Raises:
             MalsoriError: A file is no audio.
         """
         if self._seconds is None:
-            self._seconds = np.array([audio.info(file).seconds for file in self._files])
+            found = [audio.info(file).seconds for file in self._files]
+            self._seconds = np.array(found, dtype=np.float32)
         return self._seconds
 
     def key(self, i: int) -> str:

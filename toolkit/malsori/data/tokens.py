@@ -2,7 +2,8 @@
 
 The output folder holds ``tokens.txt``, ``tokenizer.yaml``, one ``SET.tokens`` per data dir
 ("utterance token token …", in the order of its ``text``), ``rejected.tsv``
-("utterance<TAB>reason"), and with them what the tokenizer needs: ``bpe.model``, ``lexicon.tsv``.
+("utterance<TAB>reason"), and with them what the tokenizer needs: ``bpe.model``, ``lexicon.tsv``;
+``made.json`` says what it was made of, and nothing is done again while that is the same.
 Each text is read as its language in ``utt2lang`` wants it.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from malsori.core.config import to_yaml
@@ -18,6 +19,7 @@ from malsori.core.errors import MalsoriError
 from malsori.core.files import atomic_folder, write_text
 from malsori.core.log import get_logger, progress
 from malsori.data.table import Table
+from malsori.data.token_folder import Rejection, TokenSet, fingerprint, made_before, note_made
 from malsori.text.frontend import TextError
 from malsori.text.pieces import train_pieces
 from malsori.text.tokenizer import (
@@ -36,30 +38,12 @@ SHOWN_REASONS = 3
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rejection:
-    """An utterance that is left out."""
-
-    utterance: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class TokenSet:
-    """What became of one data dir."""
-
-    name: str
-    utterances: int
-    """How many were written."""
-    tokens: int
-    """How many tokens they have together."""
-    rejected: tuple[Rejection, ...]
-
-
 def make_tokens(
     data: Sequence[Path], out: Path, config: TokenizerConfig, max_rejected: float = 0.05
 ) -> list[TokenSet]:
     """Write the token folder of some data dirs, whole or not at all, and return what was done.
+
+    A folder that was made of the same texts in the same way before is left as it is.
 
     Args:
         data: Data dirs; their folder names are the sets' names. The first is the training set:
@@ -77,9 +61,16 @@ def make_tokens(
         if names.count(name) > 1:
             raise MalsoriError(f"two data dirs are called {name!r}: sets need different names")
     sets = [Texts(folder) for folder in data]
-    languages = list(front_ends(config))
+    readers = front_ends(config)
     for texts in sets:
-        texts.check(languages)
+        texts.check(list(readers))
+    made_of = fingerprint(data, config, readers.values())
+    before = made_before(out, made_of)
+    if before is not None:
+        for found, texts in zip(before, sets, strict=True):
+            _check_share(found, texts.path, max_rejected)
+        log.info("%s: unchanged, kept", out)
+        return before
     with atomic_folder(out) as folder:
         config = _with_files(config, sets[0], folder)
         tokenizer = Tokenizer(config, folder)
@@ -99,6 +90,7 @@ def make_tokens(
             for rejection in token_set.rejected
         ]
         write_text(folder / "rejected.tsv", "".join(rows))
+        note_made(folder, made_of, done)
     return done
 
 
