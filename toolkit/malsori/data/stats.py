@@ -7,9 +7,10 @@ the first set ``stats.json``. Mel and energy are not stored: they are made again
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -20,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from malsori.core.errors import ConfigError, MalsoriError
-from malsori.core.files import read_json, sha256, write_json, write_text
+from malsori.core.files import (
+    add_content,
+    atomic_write,
+    read_json,
+    sha256,
+    write_json,
+    write_text,
+)
 from malsori.core.log import get_logger, progress
 from malsori.data.datadir import DataDir
 from malsori.data.table import Table
@@ -63,6 +71,7 @@ class Chunk:
     folder: Path
     tokens: Path
     audio: AudioConfig
+    fingerprint: str
     rows: range
 
 
@@ -71,6 +80,15 @@ class Result:
     """F0 by utterance, reasons of the rejected ones, and sums over the rest."""
 
     f0: list[tuple[str, NDArray[np.float32]]]
+    rejected: list[tuple[str, str]]
+    sums: Sums
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What is known of a whole set whose F0 is written."""
+
+    kept: int
     rejected: list[tuple[str, str]]
     sums: Sums
 
@@ -115,8 +133,7 @@ def collect(
             continue
         mark.unlink(missing_ok=True)  # until all is written anew
         done = _collect_set(folder, tokens, audio, out, jobs, state["fingerprint"])
-        count = len(done.f0) + len(done.rejected)
-        _report(folder, done, count, max_rejected)
+        _report(folder, done, max_rejected)
         rejected += done.rejected
         if place == 0:
             _finish(done.sums, folder).save(out / "stats.json")
@@ -166,18 +183,18 @@ def load_f0(scp: Table, i: int) -> NDArray[np.float32]:
 
 def _collect_set(
     folder: Path, tokens: Path, audio: AudioConfig, out: Path, jobs: int, fingerprint: str
-) -> Result:
+) -> Whole:
     table = tokens / f"{folder.name}.tokens"
     if not table.exists():
         raise MalsoriError(f"{table}: not there; run stage 2 ('malsori tokens') first")
     count = len(Table(table))
     chunks = [
-        Chunk(folder, table, audio, range(first, min(first + CHUNK, count)))
+        Chunk(folder, table, audio, fingerprint, range(first, min(first + CHUNK, count)))
         for first in range(0, count, CHUNK)
     ]
     path = out / f"{folder.name}.f0.ark"
     with UnfinishedArchive(path, f"{fingerprint} {CHUNK}") as ark:
-        before = len(ark.done)
+        before = ark.chunks
         if before:
             known = min(before * CHUNK, count)
             log.info("%s: %d of %d utterances were measured before", folder, known, count)
@@ -190,27 +207,26 @@ def _collect_set(
                 for field in dataclasses.fields(Sums)
             }
             ark.add(result.f0, {"rejected": result.rejected, "sums": sums})
+        whole = _gathered(ark.notes(), path, audio)
         ark.finish()
-    return _gathered(ark.done, path, audio)
+    return whole
 
 
-def _gathered(done: Sequence[dict[str, Any]], path: Path, audio: AudioConfig) -> Result:
-    """Write where each vector of a whole archive is, and return what its chunks are together."""
-    kept, rejected, sums = [], [], _no_sums(audio)
-    rows = []
-    for note in done:
-        for key, offset in note["places"]:
-            rows.append(f"{key} {path.name}:{offset}\n")
-            kept.append((key, np.zeros(0, np.float32)))
-        rejected += [(key, reason) for key, reason in note["rejected"]]
-        read = note["sums"]
-        sums = sums + Sums(
-            frames=read["frames"],
-            voiced=read["voiced"],
-            **{name: np.array(read[name]) for name in ("mel", "pitch", "energy")},
-        )
-    write_text(path.with_suffix(".scp"), "".join(rows))
-    return Result(kept, rejected, sums)
+def _gathered(notes: Iterable[dict[str, Any]], path: Path, audio: AudioConfig) -> Whole:
+    """Write where each vector of an archive is, and return what its chunks are together."""
+    kept, rejected, sums = 0, [], _no_sums(audio)
+    with atomic_write(path.with_suffix(".scp"), "w") as scp:
+        for note in notes:
+            kept += len(note["places"])
+            scp.writelines(f"{key} {path.name}:{offset}\n" for key, offset in note["places"])
+            rejected += [(key, reason) for key, reason in note["rejected"]]
+            read = note["sums"]
+            sums = sums + Sums(
+                frames=read["frames"],
+                voiced=read["voiced"],
+                **{name: np.array(read[name]) for name in ("mel", "pitch", "energy")},
+            )
+    return Whole(kept, rejected, sums)
 
 
 def _run(chunks: list[Chunk], jobs: int) -> Iterator[Result]:
@@ -233,7 +249,8 @@ def _measure(chunk: Chunk) -> Result:
 
     from malsori.dsp.mel import Spectrogram
 
-    data, tokens, audio = DataDir(chunk.folder), Table(chunk.tokens), chunk.audio
+    data, tokens = _opened(chunk.folder, chunk.tokens, chunk.fingerprint)
+    audio = chunk.audio
     spectrogram = Spectrogram(audio)
     kept, rejected, sums = [], [], _no_sums(audio)
     for row in chunk.rows:
@@ -257,6 +274,12 @@ def _measure(chunk: Chunk) -> Result:
         kept.append((key, f0))
         sums = sums + _sums(mel[0].numpy(), f0, energy[0].numpy())
     return Result(kept, rejected, sums)
+
+
+@functools.lru_cache(maxsize=1)
+def _opened(folder: Path, tokens: Path, fingerprint: str) -> tuple[DataDir, Table]:
+    """Return a data dir and its tokens, opened once for all chunks of the same content."""
+    return DataDir(folder), Table(tokens)
 
 
 def _no_sums(audio: AudioConfig) -> Sums:
@@ -303,11 +326,12 @@ def _finish(sums: Sums, folder: Path) -> Statistics:
     )
 
 
-def _report(folder: Path, done: Result, count: int, max_rejected: float) -> None:
-    log.info("%s: %d utterances, %d rejected", folder, len(done.f0), len(done.rejected))
+def _report(folder: Path, done: Whole, max_rejected: float) -> None:
+    count = done.kept + len(done.rejected)
+    log.info("%s: %d utterances, %d rejected", folder, done.kept, len(done.rejected))
     for key, reason in done.rejected[:5]:
         log.warning("%s: rejected: %s", key, reason)
-    if not done.f0 or len(done.rejected) > max_rejected * count:
+    if not done.kept or len(done.rejected) > max_rejected * count:
         first = f"; first: {done.rejected[0][0]}: {done.rejected[0][1]}" if done.rejected else ""
         raise MalsoriError(
             f"{folder}: {len(done.rejected)} of {count} utterances rejected, "
@@ -324,5 +348,6 @@ def _fingerprint(folder: Path, tokens: Path, audio: AudioConfig) -> str:
     total = hashlib.sha256(json.dumps(dataclasses.asdict(audio), sort_keys=True).encode())
     total.update(DataDir(folder).fingerprint().encode())
     path = tokens / f"{folder.name}.tokens"
-    total.update(path.read_bytes() if path.exists() else b"-")
+    if path.exists():
+        add_content(total, path)
     return total.hexdigest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -39,9 +39,9 @@ class UnfinishedArchive:
         self._journal = path.with_name(f".{path.name}.journal")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.done, size = self._whole(key)
-            """What was noted of each chunk that is there."""
-            self._ark = open(self._aside, "r+b" if self.done else "w+b")  # noqa: SIM115
+            self.chunks, size = self._whole(key)
+            """How many are there."""
+            self._ark = open(self._aside, "r+b" if self.chunks else "w+b")  # noqa: SIM115
             self._ark.truncate(size)
             self._ark.seek(size)
             self._notes = open(self._journal, "ab", buffering=0)  # noqa: SIM115
@@ -65,7 +65,7 @@ class UnfinishedArchive:
 
         Args:
             f0: Utterances and their vectors, (T,).
-            notes: What else ``done`` tells of it: numbers, words, and lists of them.
+            notes: What else ``notes`` tells of it: numbers, words, and lists of them.
         """
         import kaldiio
 
@@ -76,7 +76,14 @@ class UnfinishedArchive:
         self._ark.flush()
         note = {**notes, "places": places, "size": self._ark.tell()}
         self._notes.write(_line(note))
-        self.done.append(note)
+        self.chunks += 1
+
+    def notes(self) -> Iterator[dict[str, Any]]:
+        """Yield what was noted of each chunk, from the journal: memory holds one at a time."""
+        with open(self._journal, "rb") as file:
+            file.readline()  # the key
+            for note, _ in _whole_notes(file, self._ark.tell()):
+                yield note
 
     def finish(self) -> None:
         """Put the archive into its place."""
@@ -86,28 +93,26 @@ class UnfinishedArchive:
         self._journal.unlink()
         sync_folder(self.path.parent)
 
-    def _whole(self, key: str) -> tuple[list[dict[str, Any]], int]:
-        """Return the notes of the whole chunks and the archive's size with them."""
-        done: list[dict[str, Any]] = []
+    def _whole(self, key: str) -> tuple[int, int]:
+        """Return the number of whole chunks and the archive's size with them."""
+        count = size = 0
         if self._journal.exists() and self._aside.exists():
             there = self._aside.stat().st_size
-            with open(self._journal, "rb") as file:
+            with open(self._journal, "r+b") as file:
                 if _parsed(file.readline()) == {"key": key}:
-                    done = _notes(file, there)
-        with open(self._journal, "wb") as file:  # without what is not whole
-            file.write(b"".join(map(_line, [{"key": key}, *done])))
-        return done, done[-1]["size"] if done else 0
+                    whole = file.tell()
+                    for note, end in _whole_notes(file, there):
+                        count, size, whole = count + 1, note["size"], end
+                    file.truncate(whole)
+        if not count:
+            self._journal.write_bytes(_line({"key": key}))
+        return count, size
 
 
-def _notes(file: IO[bytes], size: int) -> list[dict[str, Any]]:
-    """Return the notes up to the first that is not whole, or is of more than is there."""
-    found = []
-    for line in file:
-        note = _parsed(line)
-        if note is None or note["size"] > size:
-            break
-        found.append(note)
-    return found
+def _whole_notes(file: IO[bytes], size: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield notes and where each ends, up to the first that is not whole, or of more than there."""
+    while (note := _parsed(file.readline())) is not None and note["size"] <= size:
+        yield note, file.tell()
 
 
 def _line(note: Mapping[str, Any]) -> bytes:

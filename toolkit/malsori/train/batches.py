@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from malsori.core.errors import MalsoriError
@@ -50,35 +54,55 @@ class Batches:
         self.rank, self.world, self.pin = rank, world, pin
         self.position = Position()
 
-    def stream(self) -> Iterator[Batch]:
-        """Yield batches from ``position`` on, without end."""
-        while True:
-            epoch, first = self.position.epoch, self.position.batch
-            for number, batch in enumerate(self._load(self._plan().from_batch(first)), first + 1):
-                self.position.batch = number
-                yield batch
-            self.position.epoch, self.position.batch = epoch + 1, 0
+    def stream(self, epochs: int | None = None) -> Iterator[Batch]:
+        """Yield batches from ``position`` on.
+
+        Readers go on from one epoch into the next: were they started anew, everybody would wait.
+
+        Args:
+            epochs: How many, that of ``position`` with them; None for no end.
+        """
+        begun: deque[int] = deque()
+        for batch in self._load(self._planned(begun, epochs)):
+            if self.position.batch == begun[0]:
+                begun.popleft()
+                self.position.epoch, self.position.batch = self.position.epoch + 1, 0
+            self.position.batch += 1
+            yield batch
 
     def batches_in_epoch(self) -> int:
         """Return the number of this process's batches in the epoch of ``position``."""
-        return len(self._plan())
+        return len(self._plan(self.position.epoch))
 
-    def _plan(self) -> Plan:
-        """Return this process's batches in the epoch of ``position``."""
-        seconds, epoch = self.dataset.seconds, self.position.epoch
-        plan = plan_epoch(seconds, self.config.batch, self.seed, epoch)
+    def _planned(self, begun: deque[int], epochs: int | None) -> Iterator[NDArray[np.int32]]:
+        """Yield the rows of each batch from ``position`` on, epoch after epoch.
+
+        Args:
+            begun: Gets the number of batches of each epoch when it is begun.
+            epochs: How many; None for no end.
+        """
+        first = self.position.batch
+        for epoch in itertools.islice(itertools.count(self.position.epoch), epochs):
+            plan = self._plan(epoch)
+            begun.append(len(plan))
+            yield from plan.from_batch(first)
+            first = 0
+
+    def _plan(self, epoch: int) -> Plan:
+        """Return this process's batches in an epoch."""
+        plan = plan_epoch(self.dataset.seconds, self.config.batch, self.seed, epoch)
         return plan.share(self.rank, self.world)
 
-    def _load(self, plan: Plan) -> Iterator[Batch]:
+    def _load(self, planned: Iterator[NDArray[np.int32]]) -> Iterator[Batch]:
         """Yield the planned batches.
 
         Raises:
             MalsoriError: An utterance cannot be read.
         """
-        workers = min(self.config.workers, len(plan))
+        workers = self.config.workers
         loader: DataLoader[Batch | MalsoriError] = DataLoader(
             _Reader(self.dataset),  # type: ignore[arg-type]
-            batch_sampler=plan,  # type: ignore[arg-type]
+            batch_sampler=planned,  # type: ignore[arg-type]
             collate_fn=_collate,
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,  # the audio cache is shared so

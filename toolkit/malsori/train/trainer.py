@@ -287,7 +287,7 @@ class Trainer:
         stream = Batches(self.dev_set, self.config.data, self.config.seed)
         sums: dict[str, float] = {}
         count = min(limit or sys.maxsize, stream.batches_in_epoch())
-        for batch in itertools.islice(stream.stream(), count):
+        for batch in itertools.islice(stream.stream(epochs=1), count):
             for name, loss in self.task.validate(batch.to(self.device)).items():
                 sums[name] = sums.get(name, 0.0) + float(loss)
         return {f"valid/{name}": total / count for name, total in sums.items()}
