@@ -22,7 +22,7 @@ from malsori.modules.lengths import valid_positions
 from malsori.modules.weight_norm import fold_weight_norm
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 
 LIKE, LIKE_SUNG = 1e-4, 1e-3
 """Of harmonics less is asked: their phases add up what is rounded of the pitch."""
@@ -110,6 +110,14 @@ def test_graphs_have_no_fixed_lengths() -> None:
             assert isinstance(each.shape[0], str), f"{each.name}: {each.shape}"
             if len(each.shape) > 1 and each.name != "condition":
                 assert isinstance(each.shape[1], str), f"{each.name}: {each.shape}"
+
+
+def test_convolutions_are_flat_and_no_pair_is_guarded() -> None:
+    graph = onnx.load_from_string(next(graphs(make("jets v3"))).to_onnx()).graph
+    weights = {weight.name: weight.dims for weight in graph.initializer}
+    flat = [n for n in graph.node if n.op_type == "Conv" and "feed_forward" in n.name]
+    assert len(flat) == 8 and all(len(weights[node.input[1]]) == 4 for node in flat)
+    assert "IsNaN" not in {node.op_type for node in graph.node}
 
 
 def test_every_generator_and_stack_is_tried() -> None:

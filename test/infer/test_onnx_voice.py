@@ -18,6 +18,7 @@ from malsori.bin.main import main
 from malsori.core.errors import MalsoriError
 from malsori.infer.onnx_export import write_onnx
 from malsori.infer.onnx_synthesizer import OnnxSynthesizer
+from malsori.infer.onnx_voice import Named, OnnxVoice, open_onnx
 from malsori.infer.synthesizer import Synthesizer
 from malsori.packs.format import is_onnx, read_onnx, read_pack
 from malsori.text.frontend import TextError
@@ -83,6 +84,27 @@ def test_chunks_are_the_whole(voice: Synthesizer) -> None:
     np.testing.assert_allclose(
         np.concatenate([chunk.audio for chunk in chunks]), voice(TEXT).audio, atol=1e-5
     )
+
+
+def test_threads_make_parts_of_a_whole(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, four = open_onnx(exported, 1), open_onnx(exported, 4)
+    made: list[tuple[int, int]] = []
+    samples = OnnxVoice._samples
+
+    def counted(voice: OnnxVoice, plan: Named, start: int, end: int) -> Any:
+        made.append((start, end))
+        return samples(voice, plan, start, end)
+
+    monkeypatch.setattr(OnnxVoice, "_samples", counted)
+    width = one.graphs["generator"].size("frames")
+    frames = np.random.default_rng(0).normal(size=(1, 17 * one.context + 3, width))
+    plan = {"frames": frames.astype(np.float32)}
+    for start, end, parts in ((0, frames.shape[1], 4), (3, 5 * one.context, 2), (1, 5, 1)):
+        whole = one.sound(plan, start, end)
+        made.clear()
+        np.testing.assert_allclose(four.sound(plan, start, end), whole, atol=1e-6)
+        assert len(made) == parts and len(whole) == (end - start) * one.audio.hop
+        assert abs(whole).max() > 1e-4
 
 
 def test_it_speaks_without_pytorch(exported: Path, tmp_path: Path, voice: Synthesizer) -> None:

@@ -119,6 +119,18 @@ def test_a_batch_is_judged_one_by_one() -> None:
         torch.testing.assert_close(ours[-1][1:2], theirs[-1])
 
 
+def test_parts_are_the_batch_and_small_enough() -> None:
+    net = make(DiscriminatorConfig(scales=2))
+    for batch in (1, 2, 3, 5, 8):
+        wav = torch.zeros(batch, 1, 64 * 256)
+        for number, most in enumerate((2, 4, batch, batch)):  # two scales, then periods
+            parts = net.parts(number, wav)
+            assert [i for part in parts for i in range(batch)[part]] == list(range(batch))
+            assert max(len(wav[part]) for part in parts) == min(most, batch)
+    assert net.parts(0, torch.zeros(8, 1, 64 * 256, device="meta")) == [slice(8)]
+    assert len(net.parts(0, torch.zeros(3, 1, 10**7))) == 3  # never fewer than one
+
+
 def test_every_parameter_learns_and_the_gradient_reaches_the_waveform() -> None:
     net, wav = make(), torch.randn(2, 1, 50, requires_grad=True)
     torch.stack([layers[-1].square().sum() for layers in net.judge(wav)]).sum().backward()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -144,6 +146,28 @@ def test_a_batch_gives_the_samples_of_its_parts_alone(condition: int) -> None:
     for row, frames in enumerate((short, long)):
         alone = net(frames[None], conditions[row : row + 1] if condition else None)
         torch.testing.assert_close(together[row, :, : alone.shape[2]], alone[0], atol=1e-5, rtol=0)
+
+
+def test_what_is_computed_again_gives_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(1))
+    found, times = [], []
+    mix = HifiganGenerator._mix
+    for again in (True, False):
+        net, calls = make().train(), []
+
+        def counted(*args: object, calls: list[object] = calls) -> torch.Tensor:
+            calls.append(args[2])
+            return mix(*args)
+
+        monkeypatch.setattr(net, "_mix", functools.partial(counted, net))
+        if not again:
+            monkeypatch.setattr(net, "_saves", lambda *_: False)
+        net(frames).square().sum().backward()
+        found.append([p.grad for p in net.parameters()])
+        times.append(calls)
+    assert times == [[0, 1, 1], [0, 1]]
+    for ours, plain in zip(*found, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=0, atol=0)
 
 
 def test_every_parameter_learns() -> None:

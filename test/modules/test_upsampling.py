@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from malsori.modules.upsampling import gaussian_upsample
+from malsori.modules.upsampling import SPOKEN_FRAMES, gaussian_upsample
 
 
 def slow_upsample(hidden: np.ndarray, durations: list[int], frames: int) -> np.ndarray:
@@ -105,3 +105,18 @@ def test_lengths_of_another_batch_are_refused() -> None:
             torch.tensor([5, 5]),
             5,
         )
+
+
+@given(st.integers(1, 3), st.integers(1, 2 * SPOKEN_FRAMES + 2), st.integers(0, 2**31))
+@settings(max_examples=10, deadline=None)
+def test_what_is_spoken_in_parts_is_what_is_learnt_from(batch: int, frames: int, seed: int) -> None:
+    drawn = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(batch, 9, 4, generator=drawn, requires_grad=True)
+    durations = torch.randint(1, 200, (batch, 9), generator=drawn)
+    token_lengths = torch.randint(1, 10, (batch,), generator=drawn)
+    frame_lengths = torch.randint(1, frames + 1, (batch,), generator=drawn)
+    given = hidden, durations, token_lengths, frame_lengths, frames
+    whole = gaussian_upsample(*given)
+    assert whole.requires_grad
+    with torch.no_grad():
+        torch.testing.assert_close(gaussian_upsample(*given), whole)

@@ -21,6 +21,7 @@ from malsori.losses.alignment import forward_sum_loss
 from malsori.models import MODELS
 from malsori.models.voice import Conditions, VoiceContext
 from malsori.modules.alignment import beta_binomial_log_prior
+from malsori.modules.discriminators import PART_BYTES
 from malsori.modules.features import FeatureExtractor
 from malsori.tasks import TASKS
 from malsori.tasks.gan_tts import GanTts, GanTtsConfig
@@ -203,7 +204,11 @@ def textbook(task: GanTts, batch: Batch) -> dict[str, dict[str, Tensor]]:
     return {"generator": generator, "discriminator": gradients(loss, "discriminator")}
 
 
-def test_the_shared_pass_gives_the_textbooks_gradients() -> None:
+@pytest.mark.parametrize("part_bytes", [PART_BYTES, 1])  # all segments at once, one by one
+def test_the_shared_pass_gives_the_textbooks_gradients(
+    part_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("malsori.modules.discriminators.PART_BYTES", part_bytes)
     batch = make_batch()
     expected = textbook(make(), batch)
     found = ours(make(), batch)
@@ -441,6 +446,9 @@ def test_no_more_than_one_discriminators_graph_is_held() -> None:
         return held["most"]
 
     cut = Cut.after(fake)
-    each = [most(task._shares(number, real, cut)) for number in range(len(task.discriminator))]
+    each = [
+        most(task._shares(number, slice(None), real, cut))
+        for number in range(len(task.discriminator))
+    ]
     assert len(each) >= 2 and min(each) > 0 == held["now"]
     assert most(itertools.islice(task.play(fake, real, {}), 2 * len(each))) == max(each)

@@ -22,18 +22,22 @@ from malsori.text.tokens import TokenList
 
 TOKEN_FRAMES = 8
 SMALL_STACK = {"layers": 3, "hidden": 512}
+SMALL_FRONT = {
+    "width": 128,
+    "encoder": SMALL_STACK,
+    "decoder": SMALL_STACK,
+    "duration": {"channels": 128},
+    "pitch": {"layers": 3, "channels": 128},
+    "energy": {"channels": 128},
+}
 VOICES: dict[str, dict[str, Any]] = {
     "istft": {"generator": {"name": "istft"}},
     "small istft": {
-        "width": 128,
-        "encoder": SMALL_STACK,
-        "decoder": SMALL_STACK,
-        "duration": {"channels": 128},
-        "pitch": {"layers": 3, "channels": 128},
-        "energy": {"channels": 128},
+        **SMALL_FRONT,
         "generator": {"name": "istft", "channels": 256, "hidden": 768},
     },
     "hifigan_v2": {"generator": {"name": "hifigan_v2"}},
+    "small hifigan_v2": {**SMALL_FRONT, "generator": {"name": "hifigan_v2"}},
     "hifigan_v3": {"generator": {"name": "hifigan_v3"}},
     "hifigan_v1": {"generator": {"name": "hifigan_v1"}},
 }

@@ -5,10 +5,10 @@
 
 Voices have drawn weights (tools/bench/drawn_voice.py). First audio is the time from the call to the
 first chunk of a sentence of about 15 s, its text read from the beginning; the voice is loaded and
-has spoken before. "clause by clause" is ``stream(…, clauses=True)``. Processor time of one thread
-is what that thread would take on an idle machine. Growth is measured in a
-process each, what is loaded before is taken off its peak memory: of texts of 1 to 64 sentences, and
-of one sentence that goes on without a stop.
+has spoken before, through PyTorch or, "onnx", from an exported file. "clause by clause" is
+``stream(…, clauses=True)``. Processor time of one thread is what that thread would take on an idle
+machine. Growth is measured in a process each, what is loaded before is taken off its peak memory:
+of texts of 1 to 64 sentences, and of one sentence that goes on without a stop.
 """
 
 from __future__ import annotations
@@ -17,18 +17,38 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import torch
 from drawn_voice import SENTENCE, VOICES, drawn_voice
 from measures import Measure, write
+from synthesis import write_files
 
+from malsori.infer.onnx_synthesizer import OnnxSynthesizer
+from malsori.infer.onnx_voice import open_onnx
 from malsori.infer.synthesizer import Synthesizer
 
 TARGET = 0.06
 LONG = " ".join([SENTENCE[:-1] + ",", SENTENCE])
 """One sentence of about 15 s."""
+
+WHY = {
+    "text": "Sentences are spoken one after another, the audio is held until the last one is.",
+    "stream": "One sentence is spoken at a time, and its audio is given away.",
+    "sentence": "Attention compares every two frames of a sentence, and that alone grows with the "
+    "square: at about 80 s without a stop (small istft) or 120 s (istft) it is as much work as all "
+    "the rest; a sentence of more than 2,000 tokens is refused.",
+}
+"""What makes time grow."""
+HELD = {
+    "text": "What is returned is held twice while sentences are joined; nothing else stays.",
+    "stream": WHY["stream"],
+    "sentence": "Attention holds no scores, tokens are spread over 512 frames at a time, the "
+    "generator works in windows: what is left are the frames and the waveform.",
+}
+"""What makes memory grow."""
 
 
 def main() -> None:
@@ -67,30 +87,42 @@ def parse() -> argparse.Namespace:
 
 def first_audio(name: str, rounds: int, threads: int) -> list[Measure]:
     """Return how long the first chunk of a long sentence takes."""
-    speak, measures = drawn_voice(name), []
-    seconds = speak(LONG).seconds
-    for kind, how in (("whole", {}), ("clause by clause", {"clauses": True})):
-        found: dict[str, list[float]] = {}
-        for _ in range(rounds):
-            for count in sorted({1, threads}):
-                torch.set_num_threads(count)
-                waited, used = time.perf_counter(), time.process_time()
-                next(speak.stream(LONG, **how))  # type: ignore[arg-type]
-                waited, used = time.perf_counter() - waited, time.process_time() - used
-                found.setdefault(f"{count} threads", []).append(waited)
-                if count == 1:
-                    found.setdefault("processor time of one thread", []).append(used)
-        for told, runs in found.items():
-            measures.append(
+    counts = sorted({1, threads})
+    with tempfile.TemporaryDirectory() as folder:
+        write_files(name, Path(folder), ["onnx"])
+        file = Path(folder) / f"{name}.onnx.zip"
+        exported = {count: OnnxSynthesizer(open_onnx(file, count)) for count in counts}
+    drawn = drawn_voice(name)
+    seconds, measures = drawn(LONG).seconds, []
+    for voice, voices in ((name, dict.fromkeys(counts, drawn)), (f"{name}, onnx", exported)):
+        for kind, clauses in (("whole", False), ("clause by clause", True)):
+            found: dict[str, list[float]] = {}
+            for _ in range(rounds):
+                for count, speak in voices.items():
+                    torch.set_num_threads(count)
+                    waited, used = waiting(speak, clauses)
+                    found.setdefault(f"{count} threads", []).append(waited)
+                    if count == 1:
+                        found.setdefault("processor time of one thread", []).append(used)
+            what = f"first audio of a sentence of {seconds:.0f} s, {voice}, {kind}"
+            measures += [
                 Measure(
-                    what=f"first audio of a sentence of {seconds:.0f} s, {name}, {kind}, {told}",
+                    what=f"{what}, {told}",
                     unit="s",
                     runs=runs,
                     target=f"<= {TARGET}" if told == f"{threads} threads" else "",
                     note="text front end included",
                 )
-            )
+                for told, runs in found.items()
+            ]
     return measures
+
+
+def waiting(speak: Synthesizer, clauses: bool) -> tuple[float, float]:
+    """Return seconds until the first chunk, and those of the processor."""
+    waited, used = time.perf_counter(), time.process_time()
+    next(speak.stream(LONG, clauses=clauses))
+    return time.perf_counter() - waited, time.process_time() - used
 
 
 def growth(name: str, args: argparse.Namespace) -> list[Measure]:
@@ -106,7 +138,12 @@ def growth(name: str, args: argparse.Namespace) -> list[Measure]:
         for key, unit in (("seconds", "s"), ("processor time", "s"), ("peak memory", "MB")):
             measures.append(
                 Measure.curve(
-                    f"{key} of {axis}, {name}", axis, sizes, unit, [run[key] for run in runs]
+                    f"{key} of {axis}, {name}",
+                    axis,
+                    sizes,
+                    unit,
+                    [run[key] for run in runs],
+                    (HELD if key == "peak memory" else WHY)[kind],
                 )
             )
     return measures

@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from malsori.core.errors import MalsoriError
+from malsori.infer.onnx_convolutions import with_flat, with_matrices
 from malsori.infer.onnx_parts import (
     Generator,
     JetsAcoustic,
@@ -32,7 +33,6 @@ from malsori.infer.onnx_parts import (
     Part,
     VaeJetsAcoustic,
     VitsAcoustic,
-    with_matrices,
 )
 from malsori.models.composed import ComposedModel
 from malsori.models.fastspeech2 import FastSpeech2
@@ -114,9 +114,8 @@ def graphs(model: nn.Module, matrices: bool = False) -> Iterator[Graph]:
     Raises:
         ExportError: It cannot be; one line that says why.
     """
-    if matrices:
-        model = copy.deepcopy(model)
-        with_matrices(model)
+    model = copy.deepcopy(model)
+    (with_matrices if matrices else with_flat)(model)
     known = _example(model)
     for name, part in _parts(model):
         example = {key: known[key] for key in part.inputs}

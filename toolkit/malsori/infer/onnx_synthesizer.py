@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from malsori.core.errors import MalsoriError
+from malsori.dsp.windowing import usual_size
 from malsori.infer.onnx_voice import Named, OnnxVoice
 from malsori.infer.onnx_voice import open_onnx as open_voice
 from malsori.infer.request import all_controls, controls_of
@@ -25,9 +26,6 @@ from malsori.infer.utterances import Utterance, token_ids
 from malsori.models.controls import Controls
 from malsori.text.markup import Manner
 
-WINDOW = 256
-"""Frames of the generator's windows at least: what is between its layers then stays in the caches,
-whatever the length of a sentence."""
 UNSEEN = {"pitch_shift": "pitch", "energy_scale": "energy", "energy_shift": "energy"}
 """Controls that a voice may not have, as users call them."""
 
@@ -124,8 +122,9 @@ class OnnxSynthesizer(Synthesizer):
         )
 
     def _spoken(self, begun: Begun) -> Spoken:
-        """Return a sentence with its waveform."""
-        return Spoken(audio=np.concatenate(list(begun.pieces(WINDOW))), **vars(begun.timing))
+        """Return a sentence with its waveform; each of the threads has a window to make."""
+        window = self.voice.threads * usual_size(self.voice.context)
+        return Spoken(audio=np.concatenate(list(begun.pieces(window))), **vars(begun.timing))
 
     def _refuse_unseen(self, told: Mapping[Manner, Controls]) -> None:
         usual = vars(Controls())

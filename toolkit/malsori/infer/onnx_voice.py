@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from malsori.core.errors import ConfigError, MalsoriError
 from malsori.core.extras import EXTRAS
 from malsori.dsp.audio_config import AudioConfig
 from malsori.dsp.noise import normal
+from malsori.dsp.windowing import Window, frame_windows
 from malsori.infer.reading import ReadingVoice
 from malsori.packs.format import OnnxFiles, read_onnx
 from malsori.packs.settings import value_of
@@ -28,6 +31,9 @@ from malsori.text.tokenizer import Tokenizer, TokenizerConfig
 from malsori.text.tokens import TokenList
 
 Named = dict[str, NDArray[Any]]
+
+PART_CONTEXTS = 2
+"""A thread makes at least so many times as many frames as are read on one side of them."""
 
 
 class Graph:
@@ -47,6 +53,8 @@ class Graph:
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3  # errors
+        # threads that wait for each other take no processor from those that work, here or elsewhere
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         with tempfile.TemporaryDirectory() as nothing:  # where other files would be looked for
             options.add_session_config_entry(
                 "session.model_external_initializers_file_folder_path", nothing
@@ -92,6 +100,8 @@ class OnnxVoice(ReadingVoice):
     """Frames on either side that a frame's samples hang on."""
     noise_seed: int
     """Of what is drawn."""
+    threads: int
+    """Of the processor, that make the parts of a waveform."""
 
     @property
     def speaks(self) -> bool:
@@ -134,8 +144,24 @@ class OnnxVoice(ReadingVoice):
         """Return the samples of frames ``start`` to ``end`` of a plan, made of these alone, (S,).
 
         Those near the ends are as in the whole where ``context`` frames more are given than are
-        wanted; ``dsp/windowing.py`` does that.
+        wanted; ``dsp/windowing.py`` does that. Every thread makes a part of them from its first
+        layer to its last: threads that shared each layer would wait for each other behind it.
         """
+        frames, hop = end - start, self.audio.hop
+        parts = max(1, min(self.threads, frames // max(1, PART_CONTEXTS * self.context)))
+
+        def part(window: Window) -> NDArray[np.float32]:
+            wav = self._samples(plan, start + window.start, start + window.end)
+            return wav[(window.first - window.start) * hop : (window.last - window.start) * hop]
+
+        windows = frame_windows(frames, self.context, repeat(-(-frames // parts)))
+        if parts == 1:
+            return part(*windows)
+        with ThreadPoolExecutor(parts) as pool:
+            return np.concatenate(list(pool.map(part, windows)))
+
+    def _samples(self, plan: Named, start: int, end: int) -> NDArray[np.float32]:
+        """Return the samples of frames ``start`` to ``end`` of a plan, on one thread."""
         hop, given = self.audio.hop, {**plan, "frames": plan["frames"][:, start:end]}
         if "source" in plan:
             given["source"] = plan["source"][..., start * hop : end * hop]
@@ -163,7 +189,7 @@ def assemble(read: OnnxFiles, threads: int | None = None) -> OnnxVoice:
         told = os.environ.get("OMP_NUM_THREADS", "")
         threads = int(told) if told.isdecimal() else 0
     graphs = {
-        name: Graph(content, f"{read.origin}: {name}.onnx", threads)
+        name: Graph(content, f"{read.origin}: {name}.onnx", 1 if name == "generator" else threads)
         for name, content in read.graphs.items()
     }
     for name, made in (("acoustic", "durations"), ("generator", "wav")):
@@ -195,7 +221,15 @@ def assemble(read: OnnxFiles, threads: int | None = None) -> OnnxVoice:
         graphs=graphs,
         context=context,
         noise_seed=seed,
+        threads=threads or _cores(),
     )
+
+
+def _cores() -> int:
+    """Return the processor's cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _runtime() -> Any:

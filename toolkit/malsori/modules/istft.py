@@ -213,16 +213,18 @@ class IstftnetGenerator(HifiganGenerator):
 class InverseStft(nn.Module):
     """Inverse short-time Fourier transform of predicted log magnitudes and phases, in fp32.
 
-    A matrix product and sums of slices: no complex numbers, so that every exporter knows it. Frames
-    are as far apart as they make samples, T · hop for T of them; the first frame's centre is half
-    a hop behind the first sample.
+    Matrix products and sums of slices: no complex numbers, so that every exporter knows it. Cosines
+    are the same on either side of a frame's middle, sines the opposite: the products make one half
+    of each frame, the other follows. Frames are as far apart as they make samples, T · hop for T of
+    them; the first frame's centre is half a hop behind the first sample.
 
     Args:
         n_fft: Points of the transform and of its Hann window; even, at least twice the hop.
         hop: Samples between frames.
     """
 
-    basis: Tensor
+    cosines: Tensor
+    sines: Tensor
     squares: Tensor
 
     def __init__(self, n_fft: int, hop: int) -> None:
@@ -232,10 +234,11 @@ class InverseStft(nn.Module):
         self.loudest = n_fft / 2
         """Magnitude of a constant at full scale under the window; nothing is louder."""
         window = torch.hann_window(n_fft, dtype=torch.float64)
-        unseen = self.slices * hop - n_fft
-        basis = F.pad(_inverse_transform(n_fft) * window, (0, unseen))
-        self.register_buffer("basis", basis.float(), persistent=False)  # (2F, slices · hop)
-        squares = F.pad(window.square(), (0, unseen))
+        self.unseen = self.slices * hop - n_fft
+        for name, basis in zip(("cosines", "sines"), _inverse_transform(n_fft), strict=True):
+            half = (basis * window)[:, : n_fft // 2 + 1].float().contiguous()
+            self.register_buffer(name, half, persistent=False)  # (F, F)
+        squares = F.pad(window.square(), (0, self.unseen))
         self.register_buffer("squares", squares.float(), persistent=False)
 
     def forward(self, predicted: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -255,8 +258,11 @@ class InverseStft(nn.Module):
     def _invert(self, predicted: Tensor, valid: Tensor | None) -> Tensor:
         log_magnitude, phase = predicted.chunk(2, dim=2)
         magnitude = self.loudest * torch.sigmoid(log_magnitude - math.log(self.loudest))
-        parts = torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=2)
-        frames = parts @ self.basis  # (B, T, slices · hop)
+        even, odd = (magnitude * phase.cos()) @ self.cosines, (magnitude * phase.sin()) @ self.sines
+        back = (even - odd)[:, :, 1:-1].flip(2)
+        frames = torch.cat([even + odd, back], 2)  # (B, T, n_fft)
+        if self.unseen:
+            frames = F.pad(frames, (0, self.unseen))  # (B, T, slices · hop)
         squares = self.squares.expand(1, frames.shape[1], -1)
         if valid is not None:
             frames, squares = frames * valid[..., None], squares * valid[..., None]
@@ -285,8 +291,8 @@ def _spectra_of(n_fft: int, hop: int) -> tuple[int, int]:
     return skipped // hop - slices + 1, (skipped + hop - 1) // hop
 
 
-def _inverse_transform(n_fft: int) -> Tensor:
-    """Return the samples of each bin's real and imaginary unit, (2F, n_fft) in float64.
+def _inverse_transform(n_fft: int) -> tuple[Tensor, Tensor]:
+    """Return the samples of each bin's real unit and of its imaginary unit, (F, n_fft) in float64.
 
     Source: the inverse discrete Fourier transform of a real signal, whose bins but the first and
     the last stand for two.
@@ -298,7 +304,8 @@ def _inverse_transform(n_fft: int) -> Tensor:
     angles = 2 * math.pi * turns.frac()
     real, imaginary = angles.cos(), -angles.sin()
     imaginary[[0, -1]] = 0.0
-    return torch.cat([real, imaginary]) * counted.repeat(2)[:, None] / n_fft
+    scale = counted[:, None] / n_fft
+    return real * scale, imaginary * scale
 
 
 def _check_transform(n_fft: int, hop: int, name: str) -> None:

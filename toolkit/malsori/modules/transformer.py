@@ -19,6 +19,9 @@ from malsori.core.ranges import COUNT, SIZE, odd, within
 from malsori.core.registry import Entry
 from malsori.modules.lengths import is_traced
 
+UNSEEN = -1e9
+"""Added to the scores of positions that are not looked at."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
@@ -154,10 +157,21 @@ class SelfAttention(nn.Module):
             query,
             key,
             value,
-            attn_mask=valid[:, None, None, :],
+            attn_mask=attended(valid),
             dropout_p=self.dropout if self.training else 0.0,
         )
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+
+def attended(valid: Tensor) -> Tensor:
+    """Return which positions attention may look at, (B, 1, 1, T).
+
+    Args:
+        valid: True where data is, (B, T).
+    """
+    if is_traced():  # of booleans an exporter looks at each pair: is a row without any among them?
+        return (~valid[:, None, None, :]) * UNSEEN
+    return valid[:, None, None, :]
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -197,7 +211,7 @@ class ConvFeedForward(nn.Module):
         """Return (B, T, D) for ``x`` of (B, T, D), ``valid`` (B, T)."""
         seen = valid[:, None] if self.masked else torch.ones_like(valid[:, None])
         x = x.transpose(1, 2)  # (B, T, D) -> (B, D, T)
-        x = self.dropout(F.relu(self.expand(x * seen)))
+        x = self.dropout(F.relu_(self.expand(x * seen)))  # its input is read by nothing else
         return self.reduce(x * seen).transpose(1, 2)  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from malsori.modules.lengths import valid_positions
+from malsori.modules.lengths import is_traced, valid_positions
+
+SPOKEN_FRAMES = 512
+"""Frames at a time while speaking: weights of all of them would grow with the square of a text."""
 
 
 def gaussian_upsample(
@@ -36,8 +39,14 @@ def gaussian_upsample(
     """
     durations = durations.float()
     centres = durations.cumsum(1) - durations / 2
-    at = torch.arange(frames, device=hidden.device) * valid_positions(frame_lengths, frames)
-    energy = -sharpness * (at[:, :, None] - centres[:, None]).square()  # (B, T, N)
     valid = valid_positions(token_lengths, hidden.shape[1])
-    weights = energy.masked_fill(~valid[:, None], -torch.inf).softmax(-1)
-    return weights.to(hidden.dtype) @ hidden
+    centres = centres.masked_fill(~valid, torch.inf)  # so far away that nothing is left of them
+    at = torch.arange(frames, device=hidden.device) * valid_positions(frame_lengths, frames)
+
+    def mixed(at: Tensor) -> Tensor:
+        energy = -sharpness * (at[:, :, None] - centres[:, None]).square()  # (B, T, N)
+        return energy.softmax(-1).to(hidden.dtype) @ hidden
+
+    if torch.is_grad_enabled() or is_traced():
+        return mixed(at)
+    return torch.cat([mixed(some) for some in at.split(SPOKEN_FRAMES, 1)], 1)

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from malsori.core.config import Choice, build, choice
+from malsori.core.memory import give_back_freed
 from malsori.dsp.audio_config import AudioConfig
 from malsori.losses import ADVERSARIAL, RECONSTRUCTIONS
 from malsori.losses.adversarial import feature_matching_loss
@@ -43,7 +44,8 @@ class AdversarialTask(nn.Module):
     generator's share runs back through its graph to the generated segments, where the gradient
     waits, then the discriminator's share to its own weights, and the graph is freed before the
     next discriminator is asked. Only then does the generator go back. Gradients are those of two
-    passes through all, and no more than one discriminator's graph is ever held.
+    passes through all, and no more than one discriminator's graph is ever held, on a CPU that of a
+    part of the batch.
 
     Args:
         config: Losses and discriminators.
@@ -86,18 +88,27 @@ class AdversarialTask(nn.Module):
         """
         cut = Cut.after(fake)
         for number in range(len(self.discriminator)):
-            yield from self._shares(number, real, cut)
+            if real.device.type == "cpu":
+                give_back_freed()
+            for part in self.discriminator.parts(number, real):
+                yield from self._shares(number, part, real, cut)
         yield Turn(player="generator", losses=losses, down_from=cut)
         yield Turn(player="discriminator")
 
-    def _shares(self, number: int, real: Tensor, cut: Cut) -> Iterator[Turn]:
-        """Yield both players' shares in one discriminator; a function so that its graph ends."""
-        judged = self.discriminator(number, real, cut.start)
+    def _shares(self, number: int, part: slice, real: Tensor, cut: Cut) -> Iterator[Turn]:
+        """Yield both players' shares in what one discriminator says of a part of the batch.
+
+        A function, so that its graph ends. Losses are means over segments of the same length: those
+        of parts, times their share in the batch, add up to that of the whole.
+        """
+        recorded = real[part]
+        share = len(recorded) / len(real)
+        judged = self.discriminator(number, recorded, cut.start[part])
         losses = {
-            "adversarial": self.adversarial.generator([judged.fake]),
-            "feature_matching": feature_matching_loss([judged.real], [judged.fake]),
+            "adversarial": share * self.adversarial.generator([judged.fake]),
+            "feature_matching": share * feature_matching_loss([judged.real], [judged.fake]),
         }
         yield Turn(player="generator", losses=losses, moves=False, retain_graph=True, down_to=cut)
         on_real, on_fake = self.adversarial.discriminator([judged.real], [judged.fake])
-        losses = {"real": on_real, "fake": on_fake}
+        losses = {"real": share * on_real, "fake": share * on_fake}
         yield Turn(player="discriminator", losses=losses, moves=False)
