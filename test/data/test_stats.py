@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 
 from malsori.core.errors import MalsoriError
 from malsori.data.datadir import DataDir
-from malsori.data.stats import collect
+from malsori.data.stats import collect, collected
 from malsori.dsp.f0 import extract_f0
 from malsori.dsp.mel import mel_filters
 
@@ -97,8 +99,28 @@ def test_nothing_is_done_twice(copy_corpus: Callable[[], Any]) -> None:
     corpus = copy_corpus()
     statistics = again(corpus)
     before, content = marks(corpus.stats), contents(corpus.stats)
+    assert collected(sets(corpus), corpus.tokens, corpus.settings().audio, corpus.stats)
     assert again(corpus) == statistics
     assert marks(corpus.stats) == before and contents(corpus.stats) == content
+
+
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # an import of it fails
+from malsori.bin.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_to_see_that_nothing_changed_takes_no_torch(copy_corpus: Callable[[], Any]) -> None:
+    corpus = copy_corpus()
+    again(corpus)
+    values = asdict(corpus.settings().audio)
+    audio = [f"audio.{name}={json.dumps(value)}" for name, value in values.items()]
+    command = [sys.executable, "-c", WITHOUT_TORCH, "stats", "--data", *map(str, sets(corpus))]
+    command += ["--tokens", str(corpus.tokens), "--out", str(corpus.stats), "--set", *audio]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.count("unchanged, kept") == len(sets(corpus))
 
 
 @pytest.mark.parametrize("change", ["tokens", "audio", "segments", "scp", "stats.json"])
@@ -120,6 +142,8 @@ def test_what_changed_is_done_again(copy_corpus: Callable[[], Any], change: str)
         (corpus.stats / "train.f0.scp").unlink()
     else:
         (corpus.stats / "stats.json").unlink()
+    audio = replace(corpus.settings().audio, **settings)
+    assert not collected(sets(corpus), corpus.tokens, audio, corpus.stats)
     again(corpus, **settings)
     after = marks(corpus.stats)
     assert after["train.f0.ark"] != before["train.f0.ark"]

@@ -1,7 +1,7 @@
 """ESPnet's JETS and ours as two sides that do the same training step, for the other benches.
 
-Theirs is ``espnet.jets`` in our trainer's step, ours is ``jets`` with ``compat: espnet``; both are
-built from our settings and can be given the same weights.
+Theirs is ``espnet.jets`` stepped as ESPnet's trainer does, ours is ``jets`` with ``compat: espnet``
+stepped as ours does; both are built from our settings and can be given the same weights.
 """
 
 from __future__ import annotations
@@ -66,6 +66,47 @@ class Side:
         self.optimizers[player].zero_grad(set_to_none=True)
 
 
+class EspnetSide(Side):
+    """ESPnet's, stepped as its ``GANTrainer`` does.
+
+    A turn goes back to every parameter, the other player's too, whose gradients are thrown away;
+    AdamW is PyTorch's in its own settings.
+    """
+
+    def __init__(self, config: Any, task: Any) -> None:
+        import torch
+
+        super().__init__(config, task)
+        settings = config.optimizer.config
+        self.optimizers = {
+            name: torch.optim.AdamW(
+                parameters,
+                lr=settings.lr,
+                betas=settings.betas,
+                eps=settings.eps,
+                weight_decay=settings.weight_decay,
+            )
+            for name, parameters in self.parameters.items()
+        }
+
+    def step(self, batch: Any, precision: Any = None) -> dict[str, Any]:
+        """Step both players and return their losses by ``player/loss``, () each."""
+        found: dict[str, Any] = {}
+        turns = self.task.turns(batch)
+        while True:
+            with precision or contextlib.nullcontext():
+                turn = next(turns, None)
+            if turn is None:
+                return found
+            total = turn.losses["loss"]
+            total.backward()
+            self.optimizers[turn.player].step()
+            for optimizer in self.optimizers.values():
+                optimizer.zero_grad()
+            for name, value in {**turn.shown, **turn.losses, "total": total}.items():
+                found[f"{turn.player}/{name}"] = value.detach()
+
+
 def espnet_params(config: Any, names: Any) -> dict[str, Any]:
     """Return the ``tts_conf`` of the same model in ESPnet."""
     from malsori.espnet.export_settings import discriminator_params, generator_params
@@ -85,13 +126,7 @@ def espnet_params(config: Any, names: Any) -> dict[str, Any]:
 
 def our_side(config: Any, tokens: Any, statistics: Any, names: Any, device: Any = "cpu") -> Side:
     """Return our side of a training of ``config``, on a device."""
-    import torch
-
-    from malsori.train.run import build_task
-
-    torch.manual_seed(config.seed)
-    task: Any = build_task(config, tokens, statistics, names)
-    return Side(config, task.train().to(device))
+    return Side(config, _task(config, tokens, statistics, names).to(device))
 
 
 def their_side(config: Any, tokens: Any, statistics: Any, names: Any, device: Any = "cpu") -> Side:
@@ -102,7 +137,18 @@ def their_side(config: Any, tokens: Any, statistics: Any, names: Any, device: An
     tree = to_dict(config)
     del tree["task"], tree["compat"]
     tree["model"] = {"name": "espnet.jets", "params": espnet_params(config, names)}
-    return our_side(from_dict(TrainConfig, tree), tokens, statistics, names, device)
+    theirs = from_dict(TrainConfig, tree)
+    return EspnetSide(theirs, _task(theirs, tokens, statistics, names).to(device))
+
+
+def _task(config: Any, tokens: Any, statistics: Any, names: Any) -> Any:
+    """Return what is trained, with its first weights."""
+    import torch
+
+    from malsori.train.run import build_task
+
+    torch.manual_seed(config.seed)
+    return build_task(config, tokens, statistics, names).train()
 
 
 def same_weights(config: Any, ours: Side, theirs: Side) -> None:

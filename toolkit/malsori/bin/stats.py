@@ -35,9 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write statistics and F0."""
-    from malsori.core.config import load
+    from malsori.core.config import load, load_section
     from malsori.core.log import get_logger
-    from malsori.data.stats import collect
+    from malsori.data.stats import collect, collected
+    from malsori.dsp.audio_config import AudioConfig
+
+    audio = load_section(AudioConfig, "audio", args.config, args.overrides)
+    if collected(args.data, args.tokens, audio, args.out):
+        return  # before PyTorch is imported, which takes longer than all of this
     from malsori.tasks.task import TaskConfig
     from malsori.train.config import TrainConfig
 

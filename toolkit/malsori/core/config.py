@@ -91,6 +91,26 @@ def load(cls: type[T], path: str | Path | None = None, overrides: Sequence[str] 
     return from_dict(cls, _with_presets(cls, tree))
 
 
+def load_section(
+    cls: type[T], name: str, path: str | Path | None = None, overrides: Sequence[str] = ()
+) -> T:
+    """Return one section of a config of which the rest is not looked at, as ``load`` would.
+
+    Args:
+        cls: Frozen dataclass of the section, without components.
+        name: What it is called.
+        path: YAML file; None uses the defaults.
+        overrides: Of the whole config.
+
+    Raises:
+        ConfigError: Missing or malformed file, or a fault in the section.
+    """
+    tree = read_tree(path) if path is not None else {}
+    for override in overrides:
+        tree = merge(tree, _parse_override(override))
+    return from_dict(cls, tree.get(name, {}), name)
+
+
 def read_tree(path: str | Path, cls: type | None = None) -> dict[str, Any]:
     """Return a YAML file as nested dictionaries with its ``inherit:`` files merged below it."""
     return _read_tree(Path(path), (), cls)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 def give_back_freed() -> None:
     """Hand freed memory back to the system, where the C library knows how to (glibc).
 
-    Freed tensors leave holes that are too small for the next large one; a process grows by them,
-    here by a fifth of its peak. The pages of a hole that is used after all are fetched anew.
+    Freed tensors leave holes that are too small for the next large one, and the process grows by
+    them. The pages of a hole that is used after all have to be fetched anew.
     """
     trim = _malloc_trim()
     if trim is not None:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -120,15 +121,10 @@ def collect(
     rejected: list[tuple[str, str]] = []
     (out / "audio.json").unlink(missing_ok=True)  # until all is of these settings
     for place, folder in enumerate(sets):
-        mark = out / f"{folder.name}.done.json"
-        state = {"fingerprint": _fingerprint(folder, tokens, audio)}
-        results = [out / f"{folder.name}.f0.{kind}" for kind in ("ark", "scp")]
-        if place == 0:
-            state["statistics"] = _hash(out / "stats.json")
-        previous = read_json(mark) if mark.exists() else {}
-        same = all(previous.get(key) == value for key, value in state.items())
-        if same and all(path.exists() for path in results):
-            log.info("%s: unchanged, kept", folder)
+        mark = _mark(out, folder)
+        state = _state(place, folder, tokens, audio, out)
+        previous = _unchanged(state, folder, out)
+        if previous is not None:
             rejected += [(key, reason) for key, reason in previous["rejected"]]
             continue
         mark.unlink(missing_ok=True)  # until all is written anew
@@ -143,6 +139,19 @@ def collect(
     write_text(out / "rejected.tsv", "".join(lines))
     write_json(out / "audio.json", dataclasses.asdict(audio))
     return Statistics.load(out / "stats.json")
+
+
+def collected(sets: Sequence[Path], tokens: Path, audio: AudioConfig, out: Path) -> bool:
+    """Return whether ``collect`` would find all sets unchanged, and log it if so."""
+    made = out / "audio.json"
+    return (
+        made.exists()
+        and read_json(made) == dataclasses.asdict(audio)
+        and all(
+            _unchanged(_state(place, folder, tokens, audio, out), folder, out) is not None
+            for place, folder in enumerate(sets)
+        )
+    )
 
 
 def check_audio(stats: Path, audio: AudioConfig) -> None:
@@ -179,6 +188,29 @@ def load_f0(scp: Table, i: int) -> NDArray[np.float32]:
     except (OSError, ValueError, EOFError, AssertionError) as error:
         raise MalsoriError(f"{path}: damaged or missing ({error}); run stage 3 again") from error
     return np.asarray(contour, dtype=np.float32)
+
+
+def _mark(out: Path, folder: Path) -> Path:
+    """Return the file that says what a finished set was made of."""
+    return out / f"{folder.name}.done.json"
+
+
+def _state(place: int, folder: Path, tokens: Path, audio: AudioConfig, out: Path) -> dict[str, str]:
+    """Return what a set's results hang on, and of the first the statistics that are there."""
+    state = {"fingerprint": _fingerprint(folder, tokens, audio)}
+    return {**state, "statistics": _hash(out / "stats.json")} if place == 0 else state
+
+
+def _unchanged(state: dict[str, str], folder: Path, out: Path) -> dict[str, Any] | None:
+    """Return what was noted of a set if its results are there and of this state, and log it."""
+    mark = _mark(out, folder)
+    previous: dict[str, Any] = read_json(mark) if mark.exists() else {}
+    results = [out / f"{folder.name}.f0.{kind}" for kind in ("ark", "scp")]
+    same = all(previous.get(key) == value for key, value in state.items())
+    if not same or not all(path.exists() for path in results):
+        return None
+    log.info("%s: unchanged, kept", folder)
+    return previous
 
 
 def _collect_set(
@@ -233,7 +265,9 @@ def _run(chunks: list[Chunk], jobs: int) -> Iterator[Result]:
     if jobs <= 1 or len(chunks) <= 1:
         yield from map(_measure, chunks)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _one_thread) as pool:
+    # on Linux a fork: modules are imported already, and one thread needs none that is not there
+    start = "fork" if sys.platform == "linux" else "spawn"
+    with ProcessPoolExecutor(jobs, get_context(start), _one_thread) as pool:
         yield from pool.map(_measure, chunks)
 
 

@@ -87,9 +87,9 @@ class AdversarialTask(nn.Module):
             losses: What else the generator minimises.
         """
         cut = Cut.after(fake)
+        if fake.device.type == "cpu":
+            give_back_freed()  # what the forward pass no longer needs, before memory is at its peak
         for number in range(len(self.discriminator)):
-            if real.device.type == "cpu":
-                give_back_freed()
             for part in self.discriminator.parts(number, real):
                 yield from self._shares(number, part, real, cut)
         yield Turn(player="generator", losses=losses, down_from=cut)
