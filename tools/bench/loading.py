@@ -86,12 +86,14 @@ def train(args: argparse.Namespace, folder: Path) -> dict[str, list[float]]:
     class Watched(Batches):
         """Batches that note when they were asked for and how long they took."""
 
-        def stream(self) -> Iterator[object]:  # type: ignore[override]
-            source = super().stream()
+        def stream(self, epochs: int | None = None) -> Iterator[object]:  # type: ignore[override]
+            source = super().stream(epochs)
             try:
                 while True:
                     asked.append(time.perf_counter())
-                    batch = next(source)
+                    batch = next(source, None)
+                    if batch is None:
+                        return
                     waited.append(time.perf_counter() - asked[-1])
                     yield batch
             finally:
