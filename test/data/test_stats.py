@@ -104,6 +104,20 @@ def test_nothing_is_done_twice(copy_corpus: Callable[[], Any]) -> None:
     assert marks(corpus.stats) == before and contents(corpus.stats) == content
 
 
+@pytest.mark.parametrize("content", [b"", b'{"hop":', b"\xff"])
+def test_a_damaged_note_of_the_settings_is_written_anew(
+    copy_corpus: Callable[[], Any], content: bytes
+) -> None:
+    corpus = copy_corpus()
+    again(corpus)
+    path = corpus.stats / "audio.json"
+    whole = path.read_bytes()
+    path.write_bytes(content)
+    assert not collected(sets(corpus), corpus.tokens, corpus.settings().audio, corpus.stats)
+    again(corpus)
+    assert path.read_bytes() == whole
+
+
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # an import of it fails

@@ -110,7 +110,7 @@ def compare(speak: Synthesizer, data: DataDir, folder: Path, rounds: int) -> lis
             what=f"largest difference of a sample, {name}",
             unit="full scale",
             runs=[apart],
-            target="<= 3.1e-5",
+            target="<= 1e-5",
             note="A step of the files' 16 bits is 3.05e-5: samples that differ by rounding fall "
             "on either side of one now and then.",
         ),

@@ -20,14 +20,12 @@ class Side:
     """One of the two: its task, its optimisers, and one step as our trainer does it."""
 
     def __init__(self, config: Any, task: Any) -> None:
-        from malsori.core.config import build
-        from malsori.train import OPTIMIZERS
         from malsori.train.skips import Skips
 
         self.task = task
         self.parameters = {name: list(p.parameters()) for name, p in task.players.items()}
         self.optimizers = {
-            name: build(OPTIMIZERS, config.optimizer, parameters=parameters)
+            name: self._optimizer(config.optimizer, parameters)
             for name, parameters in self.parameters.items()
         }
         on_host = next(task.parameters()).device.type == "cpu"
@@ -49,13 +47,26 @@ class Side:
                 self.skips.end(0, batch.ids)
                 return found
             weights = self.task.weights[turn.player]
-            total = turn.backward(weights, self.parameters[turn.player])
-            if turn.moves:
-                self._move(turn.player)
+            total = self._take(turn)
             for name, value in {**turn.shown, **turn.losses, "total": total}.items():
                 weight = weights[name] if name in WEIGHTED_THERE else 1.0
                 key = f"{turn.player}/{name}"
                 found[key] = found.get(key, 0.0) + weight * value.detach()
+
+    def _optimizer(self, chosen: Any, parameters: Any) -> Any:
+        """Return the optimiser of one player."""
+        from malsori.core.config import build
+        from malsori.train import OPTIMIZERS
+
+        return build(OPTIMIZERS, chosen, parameters=parameters)
+
+    def _take(self, turn: Any) -> Any:
+        """Go back through a turn, and step its player where it moves; return the sum, ()."""
+        player = turn.player
+        total = turn.backward(self.task.weights[player], self.parameters[player])
+        if turn.moves:
+            self._move(player)
+        return total
 
     def _move(self, player: str) -> None:
         """Step one player's optimiser, unless a gradient is not finite."""
@@ -73,38 +84,21 @@ class EspnetSide(Side):
     AdamW is PyTorch's in its own settings.
     """
 
-    def __init__(self, config: Any, task: Any) -> None:
+    def _optimizer(self, chosen: Any, parameters: Any) -> Any:
+        """Return the optimiser of one player."""
         import torch
 
-        super().__init__(config, task)
-        settings = config.optimizer.config
-        self.optimizers = {
-            name: torch.optim.AdamW(
-                parameters,
-                lr=settings.lr,
-                betas=settings.betas,
-                eps=settings.eps,
-                weight_decay=settings.weight_decay,
-            )
-            for name, parameters in self.parameters.items()
-        }
+        names = ("lr", "betas", "eps", "weight_decay")
+        return torch.optim.AdamW(parameters, **{n: getattr(chosen.config, n) for n in names})
 
-    def step(self, batch: Any, precision: Any = None) -> dict[str, Any]:
-        """Step both players and return their losses by ``player/loss``, () each."""
-        found: dict[str, Any] = {}
-        turns = self.task.turns(batch)
-        while True:
-            with precision or contextlib.nullcontext():
-                turn = next(turns, None)
-            if turn is None:
-                return found
-            total = turn.losses["loss"]
-            total.backward()
-            self.optimizers[turn.player].step()
-            for optimizer in self.optimizers.values():
-                optimizer.zero_grad()
-            for name, value in {**turn.shown, **turn.losses, "total": total}.items():
-                found[f"{turn.player}/{name}"] = value.detach()
+    def _take(self, turn: Any) -> Any:
+        """Go back through a turn, and step its player; return what it minimised, ()."""
+        total = turn.losses["loss"]
+        total.backward()
+        self.optimizers[turn.player].step()
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad()
+        return total.detach()
 
 
 def espnet_params(config: Any, names: Any) -> dict[str, Any]:

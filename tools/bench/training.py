@@ -4,11 +4,12 @@
         [--no-growth] [--profile 15] [--out training.json]
 
 Random waveforms stand in for speech: the cost does not depend on what is said. Both sides have the
-same weights, batch, threads and torch, and take steps by turns in one process, so that whatever
-else the machine does hits both; the ratio is the median of the ratios of neighbouring steps. Mel
-and energy are computed inside the step on both sides; F0 is given to both, as our stage 3 caches
-it. (ESPnet computes it in every step unless told otherwise, which is not counted here.) Memory is
-the peak of a process of its own. Without ESPnet (``make espnet``) ours is measured alone.
+same weights, batch, threads and torch, are stepped as their own trainers step them, and take steps
+by turns in one process, so that whatever else the machine does hits both; the ratio is the median
+of the ratios of neighbouring steps. Mel and energy are computed inside the step on both sides; F0
+is given to both, as our stage 3 caches it. (ESPnet computes it in every step unless told otherwise,
+which is not counted here.) Memory is the peak of a process of its own. Without ESPnet (``make
+espnet``) ours is measured alone.
 """
 
 from __future__ import annotations

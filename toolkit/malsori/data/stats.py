@@ -143,14 +143,13 @@ def collect(
 
 def collected(sets: Sequence[Path], tokens: Path, audio: AudioConfig, out: Path) -> bool:
     """Return whether ``collect`` would find all sets unchanged, and log it if so."""
-    made = out / "audio.json"
-    return (
-        made.exists()
-        and read_json(made) == dataclasses.asdict(audio)
-        and all(
-            _unchanged(_state(place, folder, tokens, audio, out), folder, out) is not None
-            for place, folder in enumerate(sets)
-        )
+    try:
+        made = read_json(out / "audio.json")
+    except MalsoriError:  # not there, or damaged: collect writes it anew
+        return False
+    return made == dataclasses.asdict(audio) and all(
+        _unchanged(_state(place, folder, tokens, audio, out), folder, out) is not None
+        for place, folder in enumerate(sets)
     )
 
 
@@ -265,7 +264,7 @@ def _run(chunks: list[Chunk], jobs: int) -> Iterator[Result]:
     if jobs <= 1 or len(chunks) <= 1:
         yield from map(_measure, chunks)
         return
-    # on Linux a fork: modules are imported already, and one thread needs none that is not there
+    # a fork has imported everything, and _one_thread asks for none of the threads that it lacks
     start = "fork" if sys.platform == "linux" else "spawn"
     with ProcessPoolExecutor(jobs, get_context(start), _one_thread) as pool:
         yield from pool.map(_measure, chunks)

@@ -7,8 +7,7 @@ every frame the one whose estimates agree best wins, and what jumps from frame t
 
 The filters are applied to overlapping blocks that fit into a processor's cache, all of them to one
 transform of a block, and zeros are looked for where the block still is there: the estimates are
-those of pyworld.dio, to rounding, in about a third of its time, and memory does not grow with the
-square of anything.
+those of pyworld.dio, to rounding, in about a third of its time.
 
 Axes: S samples, T frames, F filters, L samples of a block.
 

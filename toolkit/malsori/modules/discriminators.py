@@ -22,7 +22,7 @@ from malsori.modules.weight_norm import normalise_convolutions
 SLOPE = 0.1
 PART_BYTES = 16 * 2**20
 """Size of a scale discriminator's first, widest layer that a CPU is asked for at once: two segments
-of the KSS recipe. Four at once take twice the memory, and no less time."""
+of the KSS recipe. Four at once take twice the memory, and about the same time."""
 Judgement = list[list[Tensor]]
 """For each discriminator the outputs of its layers, the last one being its score."""
 

@@ -98,5 +98,7 @@ class FeatureExtractor(nn.Module):
                 wav=wav,
                 wav_lengths=wav_lengths,
                 voiced=None if voiced is None else voiced[:, :frames],
-                shortest=None if shortest_wav is None else shortest_wav // self.hop + 1,
+                shortest=None
+                if shortest_wav is None
+                else self.spectrogram.audio.frames(shortest_wav),
             )
