@@ -16,6 +16,7 @@ import json
 import statistics
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -330,6 +331,7 @@ def exponent(sizes: list[float], runs: list[float]) -> float:
 def draw(found: dict[str, Any], path: Path) -> None:
     """Draw all curves, both axes logarithmic, beside what linear growth would look like."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
     curves = [m for name in BENCHES for m in found.get(name, {}).get("measures", []) if m["axis"]]
     if not curves:
@@ -342,7 +344,11 @@ def draw(found: dict[str, Any], path: Path) -> None:
         sizes, runs = map(np.array, by_size(measure))
         axes.loglog(sizes, runs, "o-", color="tab:blue")
         axes.loglog(sizes, runs[-1] * sizes / sizes[-1], ":", color="0.6")
-        axes.set_title(measure["what"], fontsize=9)
+        axes.set_xticks(sizes[:: -(-len(sizes) // SHOWN)])
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(textwrap.fill(measure["what"], 40), fontsize=9)
         axes.set_xlabel(measure["axis"])
         axes.set_ylabel(measure["unit"])
         axes.grid(alpha=0.3, which="both")
