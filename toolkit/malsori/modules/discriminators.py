@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 
 from malsori.core.errors import ConfigError
 from malsori.core.ranges import SIZE, odd, within
+from malsori.modules.grouped_convolution import GroupedConv1d
 from malsori.modules.weight_norm import normalise_convolutions
 
 SLOPE = 0.1
@@ -167,7 +168,7 @@ class ScaleDiscriminator(nn.Module):
         layers = [nn.Conv1d(1, channels, first, padding=first // 2)]
         for before, channels, stride, groups in config.scale_layers():
             layers.append(
-                nn.Conv1d(before, channels, middle, stride, padding=middle // 2, groups=groups)
+                GroupedConv1d(before, channels, middle, stride, padding=middle // 2, groups=groups)
             )
         after = min(channels * 2, config.scale_max_channels)
         layers.append(nn.Conv1d(channels, after, late, padding=late // 2))
