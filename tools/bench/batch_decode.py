@@ -5,7 +5,8 @@
 
 Both read the texts, speak them and write WAV files; they take turns, so that whatever else the
 machine does hits both. Voices have drawn weights (tools/bench/drawn_voice.py). The largest
-difference between a sample of one and of the other is measured, too.
+difference between a sample of one and of the other is measured, too; so is that of one at a time
+on one thread, as ``decode`` speaks each text: how many threads share a sum changes how it rounds.
 """
 
 from __future__ import annotations
@@ -91,9 +92,13 @@ def compare(speak: Synthesizer, data: DataDir, folder: Path, rounds: int) -> lis
             else:
                 one_by_one(speak, data, out)
             found[name].append(time.perf_counter() - start)
-    apart, seconds = difference(together / "wav", alone / "wav", speak.voice.audio.sample_rate)
-    ratios = [a / t for a, t in zip(found["alone"], found["together"], strict=True)]
     threads, name = torch.get_num_threads(), speak.voice.origin
+    apart, seconds = difference(together / "wav", alone / "wav", speak.voice.audio.sample_rate)
+    torch.set_num_threads(1)
+    one_by_one(speak, data, alone)
+    torch.set_num_threads(threads)
+    apart_alike, _ = difference(together / "wav", alone / "wav", speak.voice.audio.sample_rate)
+    ratios = [a / t for a, t in zip(found["alone"], found["together"], strict=True)]
     return [
         Measure(
             what=f"{len(data)} texts ({seconds:.0f} s) decoded, {name}",
@@ -107,7 +112,13 @@ def compare(speak: Synthesizer, data: DataDir, folder: Path, rounds: int) -> lis
             "texts and writing the files take 2% of the time.",
         ),
         Measure(
-            what=f"largest difference of a sample, {name}",
+            what=f"largest difference of a sample, {name}, from one at a time on one thread",
+            unit="full scale",
+            runs=[apart_alike],
+            target="<= 1e-5",
+        ),
+        Measure(
+            what=f"largest difference of a sample, {name}, from one at a time on {threads} threads",
             unit="full scale",
             runs=[apart],
             target="<= 1e-5",
