@@ -96,10 +96,13 @@ def test_threads_make_parts_of_a_whole(exported: Path, monkeypatch: pytest.Monke
         return samples(voice, plan, start, end)
 
     monkeypatch.setattr(OnnxVoice, "_samples", counted)
-    width = one.graphs["generator"].size("frames")
-    frames = np.random.default_rng(0).normal(size=(1, 17 * one.context + 3, width))
-    plan = {"frames": frames.astype(np.float32)}
-    for start, end, parts in ((0, frames.shape[1], 4), (3, 5 * one.context, 2), (1, 5, 1)):
+    drawn, count = np.random.default_rng(0), 17 * one.context + 3
+    plan: Named = {"valid": np.ones((1, count), dtype=bool)}
+    for each in one.graphs["generator"].session.get_inputs():
+        if each.name != "valid":
+            size = [{"B": 1}.get(n, count) if isinstance(n, str) else n for n in each.shape]
+            plan[each.name] = drawn.normal(size=size).astype(np.float32)
+    for start, end, parts in ((0, count, 4), (3, 5 * one.context, 2), (1, 5, 1)):
         whole = one.sound(plan, start, end)
         made.clear()
         np.testing.assert_allclose(four.sound(plan, start, end), whole, atol=1e-6)

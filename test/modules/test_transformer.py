@@ -10,11 +10,14 @@ import torch
 from malsori.core.errors import ConfigError
 from malsori.modules.lengths import valid_positions
 from malsori.modules.transformer import (
+    EXPORTED_ROWS,
     Block,
     ScaledPositions,
     SelfAttention,
+    Surroundings,
     Transformer,
     TransformerConfig,
+    _exported,
     sinusoids,
 )
 
@@ -124,3 +127,40 @@ def test_heads_that_do_not_divide_the_width_are_refused() -> None:
 def test_impossible_sizes_are_refused(name: str, value: float, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         TransformerConfig(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("kernel", "last"), [(3, None), (5, 1), (1, None)])
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_last_block_of_any_stretch_is_that_of_the_whole(
+    kernel: int, last: int | None, masked: bool
+) -> None:
+    torch.manual_seed(0)
+    config = TransformerConfig(layers=2, heads=2, hidden=12, kernel=kernel, reduce_kernel=last)
+    net = Transformer(config, 8, masked).eval()
+    x, valid = torch.randn(2, 30, 8), valid_positions(torch.tensor([30, 17]), 30)
+    whole, begun = net(x, valid), net.begin(x, valid)
+    torch.testing.assert_close(net.finish(begun.x, begun.around, valid), whole)
+    for first, end in ((0, 9), (11, 30), (13, 16)):
+        start, stop = max(0, first - net.reach), min(30, end + net.reach)
+        part = net.finish(begun.x[:, start:stop], begun.around, valid[:, start:stop])
+        kept = part[:, first - start : end - start]
+        torch.testing.assert_close(kept, whole[:, first:end])
+        alone = net.finish(
+            begun.x[:1, start:stop],
+            begun.around._replace(
+                keys=begun.around.keys[:1], values=begun.around.values[:1], valid=valid[:1]
+            ),
+        )
+        torch.testing.assert_close(alone[:, first - start : end - start], whole[:1, first:end])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+def test_exported_attention_is_pytorchs() -> None:
+    torch.manual_seed(0)
+    query, keys, values = torch.randn(3, 2, 2, EXPORTED_ROWS + 9, 4)
+    valid = valid_positions(torch.tensor([EXPORTED_ROWS + 9, 5]), EXPORTED_ROWS + 9)
+    found = _exported(query, Surroundings(keys, values, valid))
+    wanted = torch.nn.functional.scaled_dot_product_attention(
+        query, keys, values, attn_mask=valid[:, None, None]
+    )
+    torch.testing.assert_close(found, wanted)

@@ -27,6 +27,7 @@ from malsori.infer.onnx_convolutions import with_flat, with_matrices
 from malsori.infer.onnx_parts import (
     Generator,
     JetsAcoustic,
+    JetsGenerator,
     Latent,
     MelAcoustic,
     Named,
@@ -52,6 +53,7 @@ AXES: Mapping[str, tuple[str, ...]] = {
     **{"duration_noise": ("B", "N"), "noise": ("B", "T")},
     **{"frames": ("B", "T"), "mean": ("B", "T"), "spread": ("B", "T")},
     **{"source": ("B", "", "S"), "wav": ("B", "S")},
+    **{"keys": ("B", "", "all"), "values": ("B", "", "all"), "valid": ("B", "all")},
 }
 """Axes of each tensor that may have any length; the empty name is of one that may not."""
 EXACT = ("/inverse/", "generator/output/", "predictor")
@@ -168,7 +170,9 @@ def _parts(model: nn.Module) -> Iterator[tuple[str, Part]]:
             )
     if isinstance(model, Jets):
         yield "acoustic", JetsAcoustic(model)
-    elif isinstance(model, VaeJets):
+        yield "generator", JetsGenerator(model)
+        return
+    if isinstance(model, VaeJets):
         yield "acoustic", VaeJetsAcoustic(model)
     elif isinstance(model, Vits):
         yield "acoustic", VitsAcoustic(model)

@@ -22,11 +22,14 @@ from malsori.modules.alignment import token_of_frame
 from malsori.modules.excitation import Melody
 from malsori.modules.hifigan import HifiganGenerator
 from malsori.modules.lengths import longest, valid_positions
+from malsori.modules.transformer import Surroundings
 
 Named = dict[str, Tensor]
 
 CONDITIONS = ("speaker", "language", "embedding")
 CONTROLS = ("speed", "pitch_shift", "energy_scale", "energy_shift")
+AROUND = ("keys", "values", "valid")
+"""What a decoder's last block finds in all frames."""
 
 
 class Part(nn.Module):
@@ -82,7 +85,7 @@ class JetsAcoustic(Acoustic):
 
     def __init__(self, model: Jets) -> None:
         told = ("condition",) if model.generator_is_told else ()
-        super().__init__(model, ("frames", *told, *sung(model)))
+        super().__init__(model, ("frames", *_around(model), *told, *sung(model)))
 
     def run(self, given: Named) -> Named:
         """Return durations, frames, and what else the generator is given."""
@@ -90,8 +93,11 @@ class JetsAcoustic(Acoustic):
         hidden, told, prosody = self.prosody(given)
         lengths = prosody.durations.sum(1)
         count = longest(lengths)
-        frames = model._decode(hidden, prosody, token_lengths, lengths, count)
+        spread = model.spread(hidden, prosody, token_lengths, lengths, count)
+        frames, around = model.begin(spread, valid_positions(lengths, count))
         made = {"durations": prosody.durations, "frames": frames}
+        if around is not None:
+            made |= dict(zip(AROUND, around, strict=True))
         if "condition" in self.outputs:
             made["condition"] = told
         if model.melody is not None:
@@ -231,6 +237,22 @@ class Generator(Part):
         return {"wav": self.generator(given["frames"], **more).squeeze(1)}
 
 
+class JetsGenerator(Generator):
+    """Frames to samples, by way of the decoder's last block where that is still to come."""
+
+    def __init__(self, model: Jets) -> None:
+        super().__init__(model.generator, model.generator.condition is not None)
+        self.inputs = (*self.inputs, *_around(model))
+        self.decoder: Any = model.decoder if model.decodes_late else None
+
+    def run(self, given: Named) -> Named:
+        """Return samples, (B, S); nothing is padding."""
+        if self.decoder is not None:
+            around = Surroundings(*(given[name] for name in AROUND))
+            given = {**given, "frames": self.decoder.finish(given["frames"], around)}
+        return super().run(given)
+
+
 class Given(nn.Module):
     """In the place of what makes sines and noise: they are given."""
 
@@ -253,6 +275,11 @@ def by_frame(values: Tensor, durations: Tensor, frames: int) -> Tensor:
     """Return each frame's token's values, (B, T, C), for ``values`` of (B, N, C)."""
     index = token_of_frame(durations, frames)[..., None]
     return values.gather(1, index.expand(-1, -1, values.shape[2]))
+
+
+def _around(model: Jets) -> tuple[str, ...]:
+    """Return the names of what the decoder's last block finds in all frames, if it comes late."""
+    return AROUND if model.decodes_late else ()
 
 
 def sung(model: Any) -> tuple[str, ...]:

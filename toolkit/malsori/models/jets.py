@@ -28,6 +28,7 @@ from malsori.modules.features import Features
 from malsori.modules.initialisation import initialise, initialise_as_espnet
 from malsori.modules.lengths import random_starts, valid_positions, windows
 from malsori.modules.predictors import PredictorConfig
+from malsori.modules.transformer import Surroundings, Transformer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +85,14 @@ class Jets(SpeaksByPlan, Front):
         self.hop, self.segment, self.context = context.audio.hop, config.segment, settings.context
         self.decoder = build(STACKS, config.decoder, width=config.width, masked=config.masked)
         self.melody: MelodyPredictor | None = None
+        self.decodes_late = False
+        """Whether the decoder's last block waits until its frames are wanted: sound begins sooner.
+        Where a melody is heard in the frames, all of them are wanted at once."""
         if settings.harmonics:
             self.melody = MelodyPredictor(config.melody, config.width, context, config.masked)
+        elif isinstance(self.decoder, Transformer) and len(self.decoder.blocks):
+            self.decodes_late = True
+            self.context += self.decoder.reach
         initialise(self)  # the generator comes after it: it has an initialisation of its own
         self.generator_is_told = config.condition_generator and self.conditioning.present
         self.generator = build(
@@ -121,7 +128,8 @@ class Jets(SpeaksByPlan, Front):
         found = self.align(tokens, token_lengths, features, conditions)
         prosody, mel_lengths = found.prosody, features.mel_lengths
         count = features.mel.shape[1]
-        frames = self._decode(found.hidden, prosody, token_lengths, mel_lengths, count)
+        spread = self.spread(found.hidden, prosody, token_lengths, mel_lengths, count)
+        frames = self.decoder(spread, valid_positions(mel_lengths, count))
         segment = features.window(self.segment)
         starts = random_starts(mel_lengths, segment)
         sung = melody = None
@@ -153,7 +161,8 @@ class Jets(SpeaksByPlan, Front):
             prosody = self.predict(hidden, valid, controls or Controls())
         lengths = prosody.durations.sum(1)
         count = int(lengths.max())
-        frames = self._decode(hidden, prosody, token_lengths, lengths, count)
+        spread = self.spread(hidden, prosody, token_lengths, lengths, count)
+        frames, around = self.begin(spread, valid_positions(lengths, count))
         melody = None
         if self.melody is not None:
             sung = self.melody(frames, prosody, token_lengths, lengths)
@@ -164,23 +173,26 @@ class Jets(SpeaksByPlan, Front):
             prosody=prosody,
             told=told if self.generator_is_told else None,
             excitation=self.generator.excite(melody, valid_positions(lengths, count)),
+            around=around,
         )
+
+    def begin(self, spread: Tensor, valid: Tensor) -> tuple[Tensor, Surroundings | None]:
+        """Return decoded frames, (B, T, D), or what they are made of if it decodes late.
+
+        Args:
+            spread: Tokens spread over their frames, (B, T, D).
+            valid: True where a frame is, (B, T).
+        """
+        if self.decodes_late:
+            return self.decoder.begin(spread, valid)  # type: ignore[no-any-return]
+        return self.decoder(spread, valid), None
 
     def sound(self, plan: Plan, valid: Tensor | None = None) -> Tensor:
         """Return samples of a plan or a window of one, (B, 1, T · hop); see ``PlanningModel``."""
-        return self.generator(plan.frames, plan.told, valid, plan.excitation)  # type: ignore[no-any-return]
-
-    def _decode(
-        self,
-        hidden: Tensor,
-        prosody: Prosody,
-        token_lengths: Tensor,
-        frame_lengths: Tensor,
-        frames: int,
-    ) -> Tensor:
-        """Return the generator's input, (B, T, D)."""
-        spread = self.spread(hidden, prosody, token_lengths, frame_lengths, frames)
-        return self.decoder(spread, valid_positions(frame_lengths, frames))  # type: ignore[no-any-return]
+        frames = plan.frames
+        if plan.around is not None:
+            frames = self.decoder.finish(frames, plan.around, valid)
+        return self.generator(frames, plan.told, valid, plan.excitation)  # type: ignore[no-any-return]
 
 
 class GeneratorSettings(Protocol):

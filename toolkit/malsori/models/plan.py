@@ -18,6 +18,7 @@ from malsori.dsp.windowing import by_windows, usual_size
 from malsori.models.voice import Conditions, Controls, Prosody, SpeakingModel, Speech
 from malsori.modules.excitation import Excitation
 from malsori.modules.lengths import valid_positions
+from malsori.modules.transformer import Surroundings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class Plan:
     """All that the waveforms of a batch are made from."""
 
     frames: Tensor
-    """What the generator reads, (B, T, C)."""
+    """What waveforms are made of frame by frame, (B, T, C)."""
     frame_lengths: Tensor
     """(B,); the longest is T."""
     prosody: Prosody
@@ -36,9 +37,13 @@ class Plan:
     """Of a generator with harmonics; (B, S)."""
     mel: Tensor | None = None
     """As in ``Speech``."""
+    around: Surroundings | None = None
+    """Where the decoder's last block is still to come: what it finds in all frames."""
 
     def window(self, start: int, end: int) -> Plan:
-        """Return what the frames from ``start`` to ``end`` are made from; prosody is the whole's.
+        """Return what the frames from ``start`` to ``end`` are made from.
+
+        Prosody is the whole's, and so is what is found around them.
 
         An utterance that ends before has a length below 0.
         """

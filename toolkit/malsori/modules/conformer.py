@@ -294,7 +294,7 @@ class SwishFeedForward(ConvFeedForward):
     Source: Gulati et al. 2020 (arXiv:2005.08100), section 2.3.
     """
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
         """Return (B, T, D); both kernels are 1, so that padding reaches nothing."""
         x = self.dropout(F.silu(self.expand(x.transpose(1, 2))))  # (B, T, D) -> (B, D, T)
         return self.reduce(x).transpose(1, 2)  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from malsori.modules.lengths import is_traced
 
 UNSEEN = -1e9
 """Added to the scores of positions that are not looked at."""
+EXPORTED_ROWS = 512
+"""Rows of an exported attention's scores that are there at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,15 @@ class Stack(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
 
+class Unfinished(NamedTuple):
+    """A sequence before a transformer's last block."""
+
+    x: Tensor
+    """(B, T, D)."""
+    around: Surroundings
+    """What that block's attention finds in it."""
+
+
 class Transformer(Stack):
     """A stack whose attention compares every two positions.
 
@@ -116,6 +127,38 @@ class Transformer(Stack):
         super().__init__(
             config, width, masked, lambda dropout: SelfAttention(width, config.heads, dropout)
         )
+        kernels = config.kernel, config.reduce_kernel or config.kernel
+        self.reach = sum(kernel // 2 for kernel in kernels)
+        """Positions on either side that ``finish`` reads of what ``begin`` made."""
+
+    def begin(self, x: Tensor, valid: Tensor) -> Unfinished:
+        """Return what all blocks but the last make, which ``finish`` ends for any stretch of it.
+
+        Args:
+            x: (B, T, D).
+            valid: True where data is, (B, T).
+        """
+        x = self.positions(x)
+        for block in list(self.blocks)[:-1]:
+            x = block(x, valid)
+        last, attention = self._last()
+        return Unfinished(x, attention.surroundings(last.attention_norm(x), valid))
+
+    def finish(self, x: Tensor, around: Surroundings, valid: Tensor | None = None) -> Tensor:
+        """Return the encoded sequence of a stretch, (B, T, D); ``reach`` off its ends it is exact.
+
+        Args:
+            x: A stretch of what was begun, (B, T, D).
+            around: Of the whole.
+            valid: True where data is in the stretch, (B, T); None where it is everywhere.
+        """
+        last, attention = self._last()
+        x = x + last.dropout(attention.look(last.attention_norm(x), around))
+        return self.norm(last.feed(x, valid))  # type: ignore[no-any-return]
+
+    def _last(self) -> tuple[Block, SelfAttention]:
+        last: Block = self.blocks[-1]  # type: ignore[assignment]
+        return last, last.attention  # type: ignore[return-value]
 
 
 class Block(nn.Module):
@@ -134,7 +177,21 @@ class Block(nn.Module):
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return (B, T, D)."""
         x = x + self.dropout(self.attention(self.attention_norm(x), valid))
+        return self.feed(x, valid)
+
+    def feed(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """Return what is behind the attention, (B, T, D); None where every position is valid."""
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x), valid))
+
+
+class Surroundings(NamedTuple):
+    """What attention finds in a whole sequence, whichever position asks."""
+
+    keys: Tensor
+    """(B, H, T, D/H); so are the values."""
+    values: Tensor
+    valid: Tensor
+    """True where data is, (B, T)."""
 
 
 class SelfAttention(nn.Module):
@@ -151,27 +208,56 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, valid: Tensor) -> Tensor:
         """Return (B, T, D)."""
-        parts = (self.query, self.key, self.value)
-        query, key, value = (split_heads(part(x), self.heads) for part in parts)
-        mixed = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=attended(valid),
-            dropout_p=self.dropout if self.training else 0.0,
-        )
+        return self.look(x, self.surroundings(x, valid))
+
+    def surroundings(self, x: Tensor, valid: Tensor) -> Surroundings:
+        """Return what there is to be found in ``x``, (B, T, D)."""
+        keys, values = (split_heads(part(x), self.heads) for part in (self.key, self.value))
+        return Surroundings(keys, values, valid)
+
+    def look(self, x: Tensor, around: Surroundings) -> Tensor:
+        """Return what some positions find, (B, T, D).
+
+        Args:
+            x: These positions, (B, T, D).
+            around: Of all positions.
+        """
+        query = split_heads(self.query(x), self.heads)
+        if is_traced():
+            mixed = _exported(query, around)
+        else:
+            mixed = F.scaled_dot_product_attention(
+                query,
+                around.keys,
+                around.values,
+                attn_mask=around.valid[:, None, None, :],
+                dropout_p=self.dropout if self.training else 0.0,
+            )
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
-def attended(valid: Tensor) -> Tensor:
-    """Return which positions attention may look at, (B, 1, 1, T).
+def _exported(query: Tensor, around: Surroundings) -> Tensor:
+    """Return scaled dot-product attention, (B, H, T, D/H), as a graph does it fast and in bounds.
+
+    Whether a position is seen is one more channel of the keys, so that scores are written once; and
+    only those of some rows are there at a time.
 
     Args:
-        valid: True where data is, (B, T).
+        query: (B, H, T, D/H).
+        around: Likewise.
     """
-    if is_traced():  # of booleans an exporter looks at each pair: is a row without any among them?
-        return (~valid[:, None, None, :]) * UNSEEN
-    return valid[:, None, None, :]
+    unseen = ((~around.valid) * UNSEEN)[:, None, :, None].expand(-1, query.shape[1], -1, -1)
+    keys = torch.cat([around.keys, unseen], 3).transpose(2, 3)
+    query = torch.cat([query / math.sqrt(query.shape[3]), torch.ones_like(query[..., :1])], 3)
+    return torch.jit.script(_mixed_by_rows)(query, keys, around.values, EXPORTED_ROWS)  # type: ignore[no-any-return]
+
+
+def _mixed_by_rows(query: Tensor, keys: Tensor, value: Tensor, rows: int) -> Tensor:
+    """Return the values weighted by ``query @ keys``; an exporter makes a loop of the loop."""
+    mixed: list[Tensor] = []
+    for some in query.split(rows, 2):
+        mixed.append((some @ keys).softmax(-1) @ value)
+    return torch.cat(mixed, 2)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -207,12 +293,14 @@ class ConvFeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.masked = masked
 
-    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Return (B, T, D) for ``x`` of (B, T, D), ``valid`` (B, T)."""
-        seen = valid[:, None] if self.masked else torch.ones_like(valid[:, None])
+    def forward(self, x: Tensor, valid: Tensor | None) -> Tensor:
+        """Return (B, T, D) for ``x`` of (B, T, D), ``valid`` (B, T) or None where all are."""
+        seen = valid[:, None] if self.masked and valid is not None else None
         x = x.transpose(1, 2)  # (B, T, D) -> (B, D, T)
-        x = self.dropout(F.relu_(self.expand(x * seen)))  # its input is read by nothing else
-        return self.reduce(x * seen).transpose(1, 2)  # type: ignore[no-any-return]
+        x = x if seen is None else x * seen
+        x = self.dropout(F.relu_(self.expand(x)))  # its input is read by nothing else
+        x = x if seen is None else x * seen
+        return self.reduce(x).transpose(1, 2)  # type: ignore[no-any-return]
 
 
 class Positions(nn.Module):
