@@ -21,7 +21,7 @@ from malsori.modules.lengths import is_traced
 
 UNSEEN = -1e9
 """Added to the scores of positions that are not looked at."""
-EXPORTED_ROWS = 512
+EXPORTED_ROWS = 256
 """Rows of an exported attention's scores that are there at a time."""
 
 

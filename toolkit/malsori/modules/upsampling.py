@@ -43,10 +43,27 @@ def gaussian_upsample(
     centres = centres.masked_fill(~valid, torch.inf)  # so far away that nothing is left of them
     at = torch.arange(frames, device=hidden.device) * valid_positions(frame_lengths, frames)
 
-    def mixed(at: Tensor) -> Tensor:
-        energy = -sharpness * (at[:, :, None] - centres[:, None]).square()  # (B, T, N)
-        return energy.softmax(-1).to(hidden.dtype) @ hidden
+    if torch.is_grad_enabled():
+        return _mixed_by_rows(at, centres, hidden, sharpness, frames)
+    mixed = torch.jit.script(_mixed_by_rows) if is_traced() else _mixed_by_rows  # type: ignore[no-untyped-call]
+    return mixed(at, centres, hidden, sharpness, SPOKEN_FRAMES)  # type: ignore[no-any-return]
 
-    if torch.is_grad_enabled() or is_traced():
-        return mixed(at)
-    return torch.cat([mixed(some) for some in at.split(SPOKEN_FRAMES, 1)], 1)
+
+def _mixed_by_rows(
+    at: Tensor, centres: Tensor, hidden: Tensor, sharpness: float, rows: int
+) -> Tensor:
+    """Return mixtures at some frames, (B, T, D); an exporter makes a loop of the loop.
+
+    Args:
+        at: Frames, (B, T).
+        centres: Of the tokens, (B, N).
+        hidden: (B, N, D).
+        sharpness: δ.
+        rows: Frames whose weights are there at a time.
+    """
+    mixed: list[Tensor] = []
+    for first in range(0, at.shape[1], rows):
+        away = at[:, first : first + rows, None] - centres[:, None]  # (B, rows, N)
+        energy = -sharpness * away.square()
+        mixed.append(energy.softmax(-1).type_as(hidden) @ hidden)
+    return torch.cat(mixed, 1)
