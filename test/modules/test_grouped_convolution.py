@@ -47,7 +47,7 @@ def test_gradient_of_weights_is_autograds(
 @pytest.mark.parametrize("learns", [(True, True), (True, False), (False, True)])
 def test_layer_is_pytorchs(samples: int, learns: tuple[bool, bool]) -> None:
     torch.manual_seed(0)
-    ours, plain = (kind(8, 16, 11, 2, padding=5, groups=4) for kind in (GroupedConv1d, nn.Conv1d))
+    ours, plain = GroupedConv1d(8, 16, 11, 2, 5, 4), nn.Conv1d(8, 16, 11, 2, 5, groups=4)
     plain.load_state_dict(ours.state_dict())
     of_input, of_weights = learns
     results = []
@@ -67,7 +67,7 @@ def test_layer_is_pytorchs(samples: int, learns: tuple[bool, bool]) -> None:
 
 
 def test_nothing_changes_where_nothing_is_learnt_or_precision_is_reduced() -> None:
-    layer = GroupedConv1d(8, 16, 11, 2, padding=5, groups=4)
+    layer = GroupedConv1d(8, 16, 11, 2, 5, 4)
     x = torch.randn(2, 8, 1500)
     with torch.no_grad():
         torch.testing.assert_close(layer(x), nn.Conv1d.forward(layer, x), rtol=0, atol=0)
@@ -78,7 +78,7 @@ def test_nothing_changes_where_nothing_is_learnt_or_precision_is_reduced() -> No
 def test_a_pass_back_to_the_input_alone_finds_no_gradient_of_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    layer = GroupedConv1d(8, 16, 11, 2, padding=5, groups=4)
+    layer = GroupedConv1d(8, 16, 11, 2, 5, 4)
     x = torch.randn(2, 8, 1500, requires_grad=True)
     y = layer(x).sum()
     with monkeypatch.context() as patch:

@@ -167,9 +167,7 @@ class ScaleDiscriminator(nn.Module):
         channels = config.scale_channels
         layers = [nn.Conv1d(1, channels, first, padding=first // 2)]
         for before, channels, stride, groups in config.scale_layers():
-            layers.append(
-                GroupedConv1d(before, channels, middle, stride, padding=middle // 2, groups=groups)
-            )
+            layers.append(GroupedConv1d(before, channels, middle, stride, middle // 2, groups))
         after = min(channels * 2, config.scale_max_channels)
         layers.append(nn.Conv1d(channels, after, late, padding=late // 2))
         self.layers = nn.ModuleList(layers)

@@ -6,8 +6,9 @@ kernel, S samples, T outputs, s stride.
 oneDNN, which calculates PyTorch's convolutions there, copies every sample into K columns to find
 the gradient of such weights, and takes three to five times as long as their arithmetic. Nothing
 needs to be copied: with time before channels, what the kernel sees at one place is a stretch of
-memory, what it sees K places on is the next one, and these are the rows of a matrix. There are K
-such matrices, one for each place to begin at, and the gradient is the sum of their products.
+memory, what it sees a kernel's length on is the next one, and these are the rows of a matrix. There
+are as many such matrices as there are places to begin at, and the gradient is the sum of their
+products with the gradients of the outputs.
 """
 
 from __future__ import annotations
@@ -24,18 +25,31 @@ LONG = 32
 
 
 class GroupedConv1d(nn.Conv1d):
-    """``nn.Conv1d``, with the same results, for few channels in a group and many samples."""
+    """``nn.Conv1d`` without dilation, padded by zeros, with the same results.
+
+    Args:
+        before: Channels of the input, of all groups.
+        after: Channels of the output.
+        kernel: K.
+        stride: s.
+        padding: Zeros on either side.
+        groups: G.
+    """
+
+    def __init__(
+        self, before: int, after: int, kernel: int, stride: int, padding: int, groups: int
+    ) -> None:
+        super().__init__(before, after, kernel, stride, padding, groups=groups)
+        self.settings = stride, padding, groups
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, G · O, T) for ``x`` of (B, G · C, S)."""
-        weight = self.weight
-        stride, padding = self.stride[0], int(self.padding[0])
+        weight, (stride, padding, groups) = self.weight, self.settings
         outputs = (x.shape[2] + 2 * padding - weight.shape[2]) // stride + 1
         if not (_is_slow(x, weight) and outputs >= LONG * places(weight.shape[2], stride)):
             return super().forward(x)
-        settings = stride, padding, self.groups
-        made = F.conv1d(x, weight.detach(), None, *settings[:2], groups=self.groups)
-        learnt: Tensor = _Learnt.apply(x.detach(), weight, self.bias, outputs, *settings)  # type: ignore[no-untyped-call]
+        made = F.conv1d(x, weight.detach(), None, stride, padding, groups=groups)
+        learnt: Tensor = _Learnt.apply(x.detach(), weight, self.bias, outputs, *self.settings)  # type: ignore[no-untyped-call]
         return made.add_(learnt)
 
 
