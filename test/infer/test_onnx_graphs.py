@@ -19,6 +19,8 @@ from malsori.models.latent import seeded_noise
 from malsori.models.voice import Conditions, Controls
 from malsori.modules import GENERATORS, STACKS
 from malsori.modules.lengths import valid_positions
+from malsori.modules.transformer import EXPORTED_ROWS
+from malsori.modules.upsampling import SPOKEN_FRAMES
 from malsori.modules.weight_norm import fold_weight_norm
 
 pytest.importorskip("onnxruntime")
@@ -117,10 +119,36 @@ def test_convolutions_are_flat_and_no_pair_is_guarded() -> None:
         onnx.load_from_string(graph.to_onnx()).graph for graph in graphs(make("jets v3"))
     )
     for graph, count in ((acoustic, 6), (generator, 2)):  # the decoder's last block comes late
+        outside = {node.op_type for node in graph.node}
+        assert "Loop" in outside and "Softmax" not in outside, "scores of all frames at once"
         weights = {weight.name: weight.dims for weight in graph.initializer}
         flat = [n for n in graph.node if n.op_type == "Conv" and "feed_forward" in n.name]
         assert len(flat) == count and all(len(weights[node.input[1]]) == 4 for node in flat)
         assert "IsNaN" not in {node.op_type for node in graph.node}
+
+
+def test_many_frames_go_through_the_loops_more_than_once() -> None:
+    model, made = voice("jets v3")
+    given = ask("jets v3", [200], 3)
+    said, known = by_pytorch("jets v3", model, given), by_onnx(made, given)
+    assert known["frames"].shape[1] > max(EXPORTED_ROWS, SPOKEN_FRAMES)
+    np.testing.assert_allclose(known["wav"], said.wav, atol=LIKE)
+
+
+@pytest.mark.parametrize(
+    ("name", "late"),
+    [("jets v3", True), ("jets conformer", False), ("jets of several, harmonics", False)],
+)
+def test_the_decoder_ends_late_where_windows_can(name: str, late: bool) -> None:
+    model, made = voice(name)
+    assert model.decodes_late == late == ("keys" in made["generator"].inputs)
+
+
+def test_whole_numbers_never_hang_on_hifigans_windows() -> None:
+    for name, inside in (("jets v3", False), ("jets istft", True)):
+        *_, generator = graphs(make(name), matrices=True)
+        nodes = onnx.load_from_string(in_whole_numbers(generator.to_onnx())).graph.node
+        assert inside == any(node.op_type == "MatMulInteger" for node in nodes)
 
 
 def test_every_generator_and_stack_is_tried() -> None:

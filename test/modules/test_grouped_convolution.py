@@ -66,13 +66,17 @@ def test_layer_is_pytorchs(samples: int, learns: tuple[bool, bool]) -> None:
             torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_nothing_changes_where_nothing_is_learnt_or_precision_is_reduced() -> None:
+def test_nothing_changes_where_nothing_is_learnt_or_precision_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("malsori.modules.grouped_convolution._Learnt", None)
     layer = GroupedConv1d(8, 16, 11, 2, 5, 4)
     x = torch.randn(2, 8, 1500)
     with torch.no_grad():
         torch.testing.assert_close(layer(x), nn.Conv1d.forward(layer, x), rtol=0, atol=0)
     with torch.autocast("cpu", torch.bfloat16):
         assert layer(x).dtype == torch.bfloat16
+    assert layer.double()(x.double()).dtype == torch.float64
 
 
 def test_a_pass_back_to_the_input_alone_finds_no_gradient_of_weights(

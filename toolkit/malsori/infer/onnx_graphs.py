@@ -1,10 +1,11 @@
 """A voice as ONNX graphs: ``acoustic``, ``latent`` for models that draw, ``generator``.
 
 The first reads tokens and says durations and frames, the last makes samples of frames, of a whole
-utterance or of any window of one. Every tensor has a name, and a graph is fed by the names of its
-inputs, so that the one behind reads what the one before it made.
+utterance or of any window of one, by way of the decoder's last block where it comes late. Every
+tensor has a name, and a graph is fed by the names of its inputs, so that the one behind reads what
+the one before it made.
 
-Axes: B utterances, N tokens, T frames, S = T · hop samples.
+Axes: B utterances, N tokens, T frames of a window, "all" of the utterance, S = T · hop samples.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from malsori.models.fastspeech2 import FastSpeech2
 from malsori.models.jets import Jets
 from malsori.models.vaejets import VaeJets
 from malsori.models.vits import Vits
+from malsori.modules.istft import IstftGenerator
 from malsori.modules.lengths import valid_positions
 from malsori.modules.long_short import LongShort
 from malsori.modules.reformer import Reformer
@@ -118,6 +120,8 @@ def graphs(model: nn.Module, matrices: bool = False) -> Iterator[Graph]:
     """
     model = copy.deepcopy(model)
     (with_matrices if matrices else with_flat)(model)
+    if matrices and isinstance(model, Jets) and not isinstance(model.generator, IstftGenerator):
+        model.decodes_late = False  # else its rounding would hang on the window
     known = _example(model)
     for name, part in _parts(model):
         example = {key: known[key] for key in part.inputs}

@@ -141,7 +141,9 @@ class OnnxVoice(ReadingVoice):
         return known
 
     def sound(self, plan: Named, start: int, end: int) -> NDArray[np.float32]:
-        """Return the samples of frames ``start`` to ``end`` of a plan, made of these alone, (S,).
+        """Return the samples of frames ``start`` to ``end`` of a plan, (S,), made of these alone.
+
+        What the decoder's last block finds in all frames is beside them in the plan, if it is late.
 
         Those near the ends are as in the whole where ``context`` frames more are given than are
         wanted; ``dsp/windowing.py`` does that. Every thread makes a part of them from its first

@@ -43,9 +43,7 @@ class Plan:
     def window(self, start: int, end: int) -> Plan:
         """Return what the frames from ``start`` to ``end`` are made from.
 
-        Prosody is the whole's, and so is what is found around them.
-
-        An utterance that ends before has a length below 0.
+        Prosody and ``around`` are the whole's. An utterance that ends before has a length below 0.
         """
         samples = None
         if self.excitation is not None:
@@ -69,7 +67,7 @@ class PlanningModel(SpeakingModel, Protocol):
 
     @property
     def context(self) -> int | None:
-        """Frames on either side that a frame's samples hang on; None for all of them."""
+        """Rows of ``frames`` on either side that a frame's samples hang on; None for all."""
         ...
 
     def plan(

@@ -25,7 +25,9 @@ LONG = 32
 
 
 class GroupedConv1d(nn.Conv1d):
-    """``nn.Conv1d`` without dilation, padded by zeros, with the same results.
+    """``nn.Conv1d`` without dilation, padded by zeros: the same results and first derivatives.
+
+    Second ones, which a gradient penalty would ask for, are not to be had.
 
     Args:
         before: Channels of the input, of all groups.
@@ -47,7 +49,7 @@ class GroupedConv1d(nn.Conv1d):
         weight, (stride, padding, groups) = self.weight, self.settings
         outputs = (x.shape[2] + 2 * padding - weight.shape[2]) // stride + 1
         if not (_is_slow(x, weight) and outputs >= LONG * places(weight.shape[2], stride)):
-            return super().forward(x)
+            return self._conv_forward(x, weight, self.bias)
         made = F.conv1d(x, weight.detach(), None, stride, padding, groups=groups)
         learnt: Tensor = _Learnt.apply(x.detach(), weight, self.bias, outputs, *self.settings)  # type: ignore[no-untyped-call]
         return made.add_(learnt)

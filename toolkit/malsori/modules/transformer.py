@@ -145,12 +145,12 @@ class Transformer(Stack):
         return Unfinished(x, attention.surroundings(last.attention_norm(x), valid))
 
     def finish(self, x: Tensor, around: Surroundings, valid: Tensor | None = None) -> Tensor:
-        """Return the encoded sequence of a stretch, (B, T, D); ``reach`` off its ends it is exact.
+        """Return the encoded sequence of a stretch, (B, P, D); ``reach`` off its ends it is exact.
 
         Args:
-            x: A stretch of what was begun, (B, T, D).
+            x: A stretch of what was begun, (B, P, D).
             around: Of the whole.
-            valid: True where data is in the stretch, (B, T); None where it is everywhere.
+            valid: True where data is in the stretch, (B, P); None where it is everywhere.
         """
         last, attention = self._last()
         x = x + last.dropout(attention.look(last.attention_norm(x), around))
@@ -180,7 +180,7 @@ class Block(nn.Module):
         return self.feed(x, valid)
 
     def feed(self, x: Tensor, valid: Tensor | None) -> Tensor:
-        """Return what is behind the attention, (B, T, D); None where every position is valid."""
+        """Return what is behind the attention, (B, T, D), for ``valid`` (B, T) or None: all are."""
         return x + self.dropout(self.feed_forward(self.feed_forward_norm(x), valid))
 
 
@@ -188,8 +188,9 @@ class Surroundings(NamedTuple):
     """What attention finds in a whole sequence, whichever position asks."""
 
     keys: Tensor
-    """(B, H, T, D/H); so are the values."""
+    """(B, H, T, D/H)."""
     values: Tensor
+    """(B, H, T, D/H)."""
     valid: Tensor
     """True where data is, (B, T)."""
 
@@ -211,15 +212,15 @@ class SelfAttention(nn.Module):
         return self.look(x, self.surroundings(x, valid))
 
     def surroundings(self, x: Tensor, valid: Tensor) -> Surroundings:
-        """Return what there is to be found in ``x``, (B, T, D)."""
+        """Return what there is to be found in ``x``, (B, T, D), where ``valid``, (B, T)."""
         keys, values = (split_heads(part(x), self.heads) for part in (self.key, self.value))
         return Surroundings(keys, values, valid)
 
     def look(self, x: Tensor, around: Surroundings) -> Tensor:
-        """Return what some positions find, (B, T, D).
+        """Return what P positions find, (B, P, D).
 
         Args:
-            x: These positions, (B, T, D).
+            x: These positions, (B, P, D).
             around: Of all positions.
         """
         query = split_heads(self.query(x), self.heads)
@@ -237,23 +238,30 @@ class SelfAttention(nn.Module):
 
 
 def _exported(query: Tensor, around: Surroundings) -> Tensor:
-    """Return scaled dot-product attention, (B, H, T, D/H), as a graph does it fast and in bounds.
+    """Return scaled dot-product attention, (B, H, P, D/H), as a graph does it fast and in bounds.
 
     Whether a position is seen is one more channel of the keys, so that scores are written once; and
     only those of some rows are there at a time.
 
     Args:
-        query: (B, H, T, D/H).
-        around: Likewise.
+        query: Of P positions, (B, H, P, D/H).
+        around: Of all T positions.
     """
     unseen = ((~around.valid) * UNSEEN)[:, None, :, None].expand(-1, query.shape[1], -1, -1)
     keys = torch.cat([around.keys, unseen], 3).transpose(2, 3)
     query = torch.cat([query / math.sqrt(query.shape[3]), torch.ones_like(query[..., :1])], 3)
-    return torch.jit.script(_mixed_by_rows)(query, keys, around.values, EXPORTED_ROWS)  # type: ignore[no-any-return]
+    return torch.jit.script(_attention_by_rows)(query, keys, around.values, EXPORTED_ROWS)  # type: ignore[no-any-return]
 
 
-def _mixed_by_rows(query: Tensor, keys: Tensor, value: Tensor, rows: int) -> Tensor:
-    """Return the values weighted by ``query @ keys``; an exporter makes a loop of the loop."""
+def _attention_by_rows(query: Tensor, keys: Tensor, value: Tensor, rows: int) -> Tensor:
+    """Return values weighted by ``query @ keys``, (B, H, P, D/H); an exporter writes the loop.
+
+    Args:
+        query: (B, H, P, C).
+        keys: (B, H, C, T).
+        value: (B, H, T, D/H).
+        rows: Positions of the query whose scores are there at a time.
+    """
     mixed: list[Tensor] = []
     for some in query.split(rows, 2):
         mixed.append((some @ keys).softmax(-1) @ value)

@@ -43,27 +43,33 @@ def gaussian_upsample(
     centres = centres.masked_fill(~valid, torch.inf)  # so far away that nothing is left of them
     at = torch.arange(frames, device=hidden.device) * valid_positions(frame_lengths, frames)
 
+    if is_traced():
+        by_parts = torch.jit.script(_mixtures_by_parts)  # type: ignore[no-untyped-call]
+        return by_parts(at, centres, hidden, sharpness, SPOKEN_FRAMES)  # type: ignore[no-any-return]
     if torch.is_grad_enabled():
-        return _mixed_by_rows(at, centres, hidden, sharpness, frames)
-    mixed = torch.jit.script(_mixed_by_rows) if is_traced() else _mixed_by_rows  # type: ignore[no-untyped-call]
-    return mixed(at, centres, hidden, sharpness, SPOKEN_FRAMES)  # type: ignore[no-any-return]
+        return _mixtures(at, centres, hidden, sharpness)
+    parts = at.split(SPOKEN_FRAMES, 1)
+    return torch.cat([_mixtures(some, centres, hidden, sharpness) for some in parts], 1)
 
 
-def _mixed_by_rows(
-    at: Tensor, centres: Tensor, hidden: Tensor, sharpness: float, rows: int
-) -> Tensor:
-    """Return mixtures at some frames, (B, T, D); an exporter makes a loop of the loop.
+def _mixtures(at: Tensor, centres: Tensor, hidden: Tensor, sharpness: float) -> Tensor:
+    """Return what is at some frames, (B, T, D).
 
     Args:
-        at: Frames, (B, T).
-        centres: Of the tokens, (B, N).
+        at: These frames, (B, T).
+        centres: Of the tokens, in frames, (B, N).
         hidden: (B, N, D).
         sharpness: δ.
-        rows: Frames whose weights are there at a time.
     """
-    mixed: list[Tensor] = []
-    for first in range(0, at.shape[1], rows):
-        away = at[:, first : first + rows, None] - centres[:, None]  # (B, rows, N)
-        energy = -sharpness * away.square()
-        mixed.append(energy.softmax(-1).type_as(hidden) @ hidden)
-    return torch.cat(mixed, 1)
+    energy = -sharpness * (at[:, :, None] - centres[:, None]).square()  # (B, T, N)
+    return energy.softmax(-1).type_as(hidden) @ hidden
+
+
+def _mixtures_by_parts(
+    at: Tensor, centres: Tensor, hidden: Tensor, sharpness: float, size: int
+) -> Tensor:
+    """Return ``_mixtures``, found for ``size`` frames at a time; an exporter writes the loop."""
+    parts: list[Tensor] = []
+    for first in range(0, at.shape[1], size):
+        parts.append(_mixtures(at[:, first : first + size], centres, hidden, sharpness))
+    return torch.cat(parts, 1)
