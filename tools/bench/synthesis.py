@@ -77,8 +77,8 @@ PIPER_TARGET = "ratio <= 0.5"
 SMALL = ("istft", "small istft", "hifigan_v2", "small hifigan_v2")
 """Voices that are compared with Piper."""
 NOTES = {
-    "hifigan_v2": "One core that does 100 GFLOP a second, as ours do at best, speaks a second of "
-    "hifigan_v2 in 0.054 s if nothing else takes time: 3.6 GFLOP in the generator, 1.8 before it.",
+    "hifigan_v2": "One core that does 110 GFLOP a second, as ours do at best, speaks a second of "
+    "hifigan_v2 in 0.049 s if nothing else takes time: 3.6 GFLOP in the generator, 1.8 before it.",
     "small hifigan_v2": "A second of small hifigan_v2 takes 4.0 GFLOP, 3.6 of them in the "
     "generator.",
     "istft": "A second of istft takes 4.5 GFLOP, 2.7 of them in the generator; int8 does most of "

@@ -256,6 +256,8 @@ def _exported(query: Tensor, around: Surroundings) -> Tensor:
 def _attention_by_rows(query: Tensor, keys: Tensor, value: Tensor, rows: int) -> Tensor:
     """Return values weighted by ``query @ keys``, (B, H, P, D/H); an exporter writes the loop.
 
+    Slices, for a ``split`` may become one into as many parts as the traced example has.
+
     Args:
         query: (B, H, P, C).
         keys: (B, H, C, T).
@@ -263,8 +265,9 @@ def _attention_by_rows(query: Tensor, keys: Tensor, value: Tensor, rows: int) ->
         rows: Positions of the query whose scores are there at a time.
     """
     mixed: list[Tensor] = []
-    for some in query.split(rows, 2):
-        mixed.append((some @ keys).softmax(-1) @ value)
+    for first in range(0, query.shape[2], rows):
+        scores = query[:, :, first : first + rows] @ keys
+        mixed.append(scores.softmax(-1) @ value)
     return torch.cat(mixed, 2)
 
 

@@ -68,7 +68,10 @@ def _mixtures(at: Tensor, centres: Tensor, hidden: Tensor, sharpness: float) -> 
 def _mixtures_by_parts(
     at: Tensor, centres: Tensor, hidden: Tensor, sharpness: float, size: int
 ) -> Tensor:
-    """Return ``_mixtures``, found for ``size`` frames at a time; an exporter writes the loop."""
+    """Return ``_mixtures``, found for ``size`` frames at a time; an exporter writes the loop.
+
+    Slices, for a ``split`` may become one into as many parts as the traced example has.
+    """
     parts: list[Tensor] = []
     for first in range(0, at.shape[1], size):
         parts.append(_mixtures(at[:, first : first + size], centres, hidden, sharpness))
